@@ -1,0 +1,3 @@
+"""Figures of the normalization page."""
+
+from bitdoc.figures import normalization_blocks, normalization_live, normalization_weights

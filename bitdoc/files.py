@@ -1,0 +1,105 @@
+"""Files that are written whole or not at all, downloads that end as such files, and where those are kept."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import http.client
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from tqdm import tqdm
+
+_CHUNK = 1 << 20  # bytes read between two updates of the progress bar
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # no space, or no quota, left
+
+
+class FileError(OSError):
+    """A file could not be written or downloaded; the message is one line that says what to do."""
+
+
+def cache_folder() -> Path:
+    """Folder for downloads: the environment variable ``BITDOC_CACHE``, else the platform's cache folder."""
+    if os.environ.get("BITDOC_CACHE"):
+        return Path(os.environ["BITDOC_CACHE"])
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "bitdoc" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "bitdoc"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bitdoc"
+
+
+@contextmanager
+def written_atomically(target: Path) -> Iterator[BinaryIO]:
+    """Open a file beside ``target`` that takes its place when the block ends well, and is removed otherwise.
+
+    Raises
+    ------
+    FileError
+        If the disk is full or the folder cannot be written to.
+    """
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w+b") as file:
+            yield file
+        os.replace(part, target)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise FileError(f"the disk is full: could not write {target}; free some space and try again") from None
+        if error.filename in (str(part), str(target.parent)):
+            raise FileError(f"cannot write {target}: {error.strerror}") from None
+        raise
+    finally:
+        with suppress(OSError):  # where there is no folder there is no file either
+            part.unlink()
+
+
+def download(url: str, target: Path, magic: bytes = b"") -> Path:
+    """Download ``url`` to the file ``target`` with a progress bar; nothing is left behind if that fails.
+
+    Parameters
+    ----------
+    magic : bytes
+        What a file of the right kind starts with, so that an error page is not taken for one.
+
+    Raises
+    ------
+    FileError
+        Without network, for an HTTP error, a transfer cut short, a file of another kind, or a full disk.
+    """
+    try:
+        with written_atomically(target) as file, urllib.request.urlopen(url, timeout=30) as response:
+            expected = int(response.headers.get("Content-Length") or 0)
+            with tqdm(total=expected or None, unit="B", unit_scale=True, desc=target.name, disable=None) as bar:
+                while chunk := response.read(_CHUNK):
+                    file.write(chunk)
+                    bar.update(len(chunk))
+            received = file.tell()
+            if expected and received != expected:
+                raise FileError(f"{url}: only {received:,} of {expected:,} bytes arrived; try again")
+            file.seek(0)
+            if file.read(len(magic)) != magic:
+                raise FileError(
+                    f"{url}: what arrived is not a {target.suffix} file; is the network behind a login page?"
+                )
+    except FileError:
+        raise
+    except urllib.error.HTTPError as error:
+        raise FileError(f"{url}: the server answered {error.code} {error.reason}") from None
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise FileError(f"{url}: download failed ({reason}); try again, or put the file in {target.parent}") from None
+    return target
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,311 @@
+"""One call, one fine-tuning, one run record.
+
+The recipe comes from BiT-HyperRule (:func:`rule`) or from its miniature for small machines (:func:`miniature`); the loop
+is :func:`bitdoc.training.train`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from bitdoc import data, hyperrule, runs, weights
+from bitdoc.resnet import ResNetV2, build
+from bitdoc.training import (
+    Batch,
+    Score,
+    TrainingError,
+    crop_and_flip,
+    evaluate,
+    generator,
+    load_checkpoint,
+    mixed_micro_batches,
+    sample_indices,
+    save_checkpoint,
+    to_float,
+    train,
+)
+
+log = logging.getLogger("bitdoc")
+
+_RESIDENT = 1 << 30  # bytes of resized training pixels that are kept on the device
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one fine-tuning does.
+
+    Attributes
+    ----------
+    resize, crop : int
+        Side of the square an image is resized to and of the square cropped from it; test images are resized to
+        ``crop`` straight away.
+    schedule : tuple of int
+        End of the warm-up, the tenfold drops, and the last step.
+    batch, split : int
+        Images in a step, and the number of micro-batches it is cut into.
+    base_lr, mixup : float
+        Peak learning rate; MixUp's α, 0 for none.
+    """
+
+    resize: int
+    crop: int
+    schedule: tuple[int, ...]
+    batch: int = 512
+    split: int = 1
+    base_lr: float = 0.003
+    mixup: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.split < 1 or self.batch % self.split:
+            raise TrainingError(f"a batch of {self.batch} cannot be split in {self.split}; choose a divisor of the batch")
+
+
+def rule(examples: int, size: tuple[int, int], arch: str = "", source: str = "code", **changes) -> Recipe:
+    """BiT-HyperRule's recipe for a data set of ``examples`` images of ``size`` (height, width)."""
+    resize, crop = hyperrule.get_resolution(size, source, arch)
+    recipe = Recipe(resize, crop, hyperrule.get_schedule(examples, source), mixup=hyperrule.get_mixup(examples))
+    return replace(recipe, **changes)
+
+
+def miniature(examples: int, **changes) -> Recipe:
+    """The rule at the scale of two CPU cores: its shape, with a fifth of the steps and an eighth of the batch.
+
+    Resolution is 80/64 where upstream used 64 (the rule: 160/128 against 224). The learning rate was chosen once, on
+    CIFAR-10 training images held out for it; the records of that choice are the experiment ``few-shot-choice``.
+    """
+    schedule = tuple(step // 5 for step in hyperrule.get_schedule(examples))
+    recipe = Recipe(80, 64, schedule, batch=64, base_lr=0.03, mixup=hyperrule.get_mixup(examples))
+    return replace(recipe, **changes)
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """The device named, else CUDA, else MPS, else the CPU."""
+    if name:
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Downstream data of one run: ``train`` is the few-shot subset or the whole training set."""
+
+    train: data.Images
+    test: data.Images
+    setting: dict
+
+    @classmethod
+    def choose(cls, train: data.Images, test: data.Images, examples_per_class: int | None, subset_seed: int = 0) -> Task:
+        """Draw a balanced subset of ``train`` (None: all of it) and note which it was.
+
+        Raises
+        ------
+        bitdoc.data.DataError
+            If train and test differ in their classes, or a class has too few images.
+        """
+        if train.classes != test.classes:
+            raise data.DataError(
+                f"train has {len(train.classes)} classes and test {len(test.classes)}, or their names differ; "
+                f"both need the same class folders"
+            )
+        setting = {
+            "dataset": train.name,
+            "encoding": train.encoding,
+            "examples_per_class": examples_per_class,
+            "subset_seed": None if examples_per_class is None else subset_seed,
+            "indices_digest": None,
+            "test_split": test.split,
+            "test_images": len(test),
+        }
+        if examples_per_class is not None:
+            indices = data.few_shot_indices(train.labels, examples_per_class, subset_seed)
+            setting["indices_digest"] = data.digest(indices)
+            train = train.subset(indices)
+        return cls(train, test, setting | {"train_images": len(train)})
+
+
+def starting_network(name: str, classes: int, directory: str | None, seed: int) -> tuple[ResNetV2, dict]:
+    """Network of ``name`` with a new head at zero, and what a record says of its weights.
+
+    ``name`` is a model (``"BiT-M-R50x3"``) or an architecture alone (``"R26x0.5"``), which starts from random weights.
+    """
+    torch.manual_seed(seed)
+    if not name.startswith("BiT-"):
+        return build(name, classes), {"upstream": None, "weights_sha256": None}
+    file = weights.find(name, directory)
+    model = build(weights.ModelName.parse(name).arch, classes)
+    weights.load_into(model, file, head="new")
+    return model, {"upstream": name.split("-")[1], "weights_sha256": weights.sha256(file)}
+
+
+def _batch_at(task: Task, recipe: Recipe, seed: int, device: torch.device) -> Callable[[int], tuple[Iterator[Batch], int]]:
+    """Micro-batches of a step. A small set is resized once and stays on the device; a large one is fetched by need."""
+    images = task.train
+    small = 3 * recipe.resize**2 * len(images) <= _RESIDENT
+    if small:
+        images = images.in_memory(recipe.resize, device)
+    # As the official code: fewer images than a micro-batch holds are drawn with replacement.
+    replacement = len(images) < recipe.batch // recipe.split
+
+    def fetch(step: int) -> tuple[Tensor, Tensor]:
+        indices = sample_indices(len(images), recipe.batch, step, seed, replacement=replacement)
+        indices = indices.to(images.labels.device)
+        return images.fetch(indices, recipe.resize), images.labels[indices]
+
+    ahead = {}  # the next step's images, fetched by a thread while this step computes
+    thread = ThreadPoolExecutor(1)
+
+    def batch_at(step: int) -> tuple[Iterator[Batch], int]:
+        pixels, labels = fetch(step) if small or step not in ahead else ahead.pop(step).result()
+        if not small:
+            ahead[step + 1] = thread.submit(fetch, step + 1)
+        rng = generator(seed, "augment", step)
+        crops = crop_and_flip(pixels.to(device), recipe.crop, rng)
+        x = to_float(crops).contiguous(memory_format=torch.channels_last)
+        return mixed_micro_batches(x, labels.to(device), recipe.split, recipe.mixup, rng), len(x)
+
+    return batch_at
+
+
+def test_batches(images: data.Images, side: int, device: torch.device, size: int = 100) -> Iterator[tuple[Tensor, Tensor]]:
+    """The test set in its own order, resized to ``side`` squares, on the device."""
+    for indices in torch.arange(len(images)).split(size):
+        yield images.fetch(indices, side).to(device), images.labels[indices].to(device)
+
+
+def finetune(
+    name: str,
+    task: Task,
+    recipe: Recipe,
+    *,
+    experiment: str,
+    run: str,
+    seed: int = 0,
+    directory: str | None = None,
+    device: torch.device | None = None,
+    checkpoint: Path | None = None,
+    eval_every: int | None = None,
+    progress: bool | None = None,
+) -> tuple[ResNetV2, runs.RunRecord]:
+    """Fine-tune ``name`` on ``task`` and return the network and its record (which the caller writes).
+
+    Parameters
+    ----------
+    name : str
+        Model, or an architecture alone to train from random weights.
+    experiment, run : str
+        Names in the record.
+    seed : int
+        Of the order of images, crops, mirrors, MixUp and random weights.
+    directory : str, optional
+        Where the weights may lie already.
+    checkpoint : Path, optional
+        Where the state is kept every two minutes and at every evaluation, and taken up again.
+    eval_every : int, optional
+        Steps between evaluations; the last step is always evaluated.
+    progress : bool, optional
+        Progress bar; None shows it on a terminal only.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is not finite, or the checkpoint is of another run.
+    """
+    device = device or pick_device()
+    model, origin = starting_network(name, len(task.train.classes), directory, seed)
+    model = model.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+    tag = f"{name} {run} {recipe} {task.setting['indices_digest']} {seed}"
+    start = load_checkpoint(checkpoint, model, optimizer, tag) if checkpoint else 0
+    watch = _Watch(model, optimizer, task, recipe, device, checkpoint, eval_every, tag, start, progress)
+    batch_at = _batch_at(task, recipe, seed, device)
+    with watch.bar:
+        train(
+            model,
+            optimizer,
+            batch_at,
+            lambda step: hyperrule.learning_rate(step, recipe.schedule, recipe.base_lr),
+            start=start,
+            on_step=watch,
+        )
+    watch.save(recipe.schedule[-1])
+    score = watch.evaluate(recipe.schedule[-1])
+    method = {"method": "fine-tune", "seed": seed, "resumed_at": start}
+    record = runs.RunRecord(
+        experiment=experiment,
+        name=run,
+        model=name,
+        setting=task.setting | origin | _plain(recipe) | method,
+        result={"top1": round(score.top1, 3), "top5": round(score.top5, 3), "loss": round(score.loss, 5)},
+        curve=watch.curve,
+        cost=watch.cost(),
+        environment=runs.environment(device),
+        code=runs.code_version(),
+        date=runs.now(),
+    )
+    return model, record
+
+
+def _plain(recipe: Recipe) -> dict:
+    return asdict(recipe) | {"schedule": list(recipe.schedule)}
+
+
+class _Watch:
+    """Called after each step: progress bar, loss curve, evaluations, checkpoints."""
+
+    def __init__(self, model, optimizer, task, recipe, device, checkpoint, eval_every, tag, start, progress):
+        self.model: nn.Module = model
+        self.optimizer, self.task, self.recipe, self.device = optimizer, task, recipe, device
+        self.checkpoint, self.eval_every, self.tag, self.start = checkpoint, eval_every, tag, start
+        steps = recipe.schedule[-1]
+        hidden = None if progress is None else not progress
+        self.bar = tqdm(total=steps, initial=start, desc="fine-tune", unit="step", disable=hidden, leave=False)
+        self.curve: dict[str, list] = {"step": [], "loss": []}
+        self.every = max(1, steps // 50)
+        self.began = self.saved = time.monotonic()
+        self.trained = 0.0
+
+    def __call__(self, step: int, lr: float, loss: float) -> None:
+        self.trained = time.monotonic() - self.began
+        done = step + 1 - self.start
+        self.bar.update()
+        rate = self.recipe.batch * done / self.trained
+        self.bar.set_postfix(loss=f"{loss:.3f}", lr=f"{lr:.2g}", images_per_second=f"{rate:.0f}", refresh=False)
+        if (step + 1) % self.every == 0:
+            self.curve["step"].append(step + 1)
+            self.curve["loss"].append(round(loss, 4))
+            log.debug("step %d: loss %.5f, learning rate %.2g, %.0f images/s", step + 1, loss, lr, rate)
+        if self.eval_every and (step + 1) % self.eval_every == 0 and step + 1 < self.recipe.schedule[-1]:
+            self.evaluate(step + 1)
+            self.model.train()
+            self.save(step + 1)
+        elif time.monotonic() - self.saved > 120:
+            self.save(step + 1)
+
+    def evaluate(self, step: int) -> Score:
+        score = evaluate(self.model, test_batches(self.task.test, self.recipe.crop, self.device))
+        log.info("step %d: loss %.5f, top-1 %.2f %%, top-5 %.2f %%", step, score.loss, score.top1, score.top5)
+        return score
+
+    def save(self, step: int) -> None:
+        if self.checkpoint:
+            save_checkpoint(self.checkpoint, self.model, self.optimizer, step, self.tag)
+            self.saved = time.monotonic()
+
+    def cost(self) -> dict:
+        images = self.recipe.batch * (self.recipe.schedule[-1] - self.start)
+        return {
+            "seconds": round(self.trained, 2),
+            "images_per_second": round(images / self.trained, 1) if self.trained else None,
+            "peak_memory_bytes": runs.peak_memory(self.device),
+        }

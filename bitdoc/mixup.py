@@ -1,0 +1,77 @@
+"""MixUp: train on blends of two examples and on the same blend of their labels (Zhang et al. 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def draw_lambda(alpha: float, generator: torch.Generator | None = None) -> float:
+    """Draw the mixing weight λ from Beta(α, α); α = 0 means no mixing and returns 1.
+
+    Parameters
+    ----------
+    alpha : float
+        0.1 in BiT: most draws lie close to 0 or to 1.
+    generator : torch.Generator, optional
+        A CPU generator; the same generator state gives the same λ on every device.
+
+    Raises
+    ------
+    ValueError
+        If ``alpha`` is negative.
+    """
+    if alpha < 0:
+        raise ValueError(f"mixup got alpha = {alpha}; alpha must be 0 (off) or positive")
+    if alpha == 0:
+        return 1.0
+    # Log space: for a small alpha both Gamma draws can underflow to 0, and 0 / 0 is no mixing weight.
+    a, b = (_log_gamma_draw(alpha, generator) for _ in range(2))
+    return float(torch.sigmoid(a - b))
+
+
+def _log_gamma_draw(alpha: float, generator: torch.Generator | None) -> Tensor:
+    """Logarithm of one draw from Gamma(α, 1), using Gamma(α) = Gamma(α + 1) · U^(1/α)."""
+    boosted = torch._standard_gamma(torch.tensor(alpha + 1, dtype=torch.float64), generator=generator)
+    uniform = torch.rand((), dtype=torch.float64, generator=generator)
+    return boosted.log() + uniform.log() / alpha
+
+
+def mix(x: Tensor, lam: float, partner: Tensor) -> Tensor:
+    """Blend every example with its partner: ``lam * x + (1 - lam) * x[partner]``.
+
+    Parameters
+    ----------
+    x : Tensor
+        ``(N, ...)``: images, or targets as class probabilities.
+    lam : float
+        Weight of the example itself; 1 returns ``x`` untouched.
+    partner : Tensor
+        ``(N,)`` integer indices into the batch, usually a random permutation.
+
+    Raises
+    ------
+    ValueError
+        If ``partner`` does not name one partner for each example.
+    """
+    if partner.shape != x.shape[:1]:
+        raise ValueError(f"mixup got {len(x)} examples and partners of shape {tuple(partner.shape)}; expected one each")
+    return x if lam == 1 else lam * x + (1 - lam) * x[partner]
+
+
+def mixed_cross_entropy(logits: Tensor, target: Tensor, lam: float, partner: Tensor) -> Tensor:
+    """Blend the losses instead of the targets: ``lam * CE(logits, y) + (1 - lam) * CE(logits, y[partner])``.
+
+    Cross-entropy is linear in the target, so this equals the cross-entropy with mixed targets (the official PyTorch
+    code computes it this way and needs no one-hot vectors).
+
+    Parameters
+    ----------
+    logits : Tensor
+        ``(N, classes)``.
+    target : Tensor
+        ``(N,)`` class indices or ``(N, classes)`` probabilities.
+    """
+    loss = F.cross_entropy(logits, target)
+    return loss if lam == 1 else lam * loss + (1 - lam) * F.cross_entropy(logits, target[partner])

@@ -1,0 +1,238 @@
+"""Upstream pre-training: ``python -m bitdoc.pretrain --dataset tiny-imagenet --datadir DIR --model R26x0.5``.
+
+The recipe is the paper's (Sec. 3.3): SGD with momentum 0.9, weight decay 1e-4, learning rate proportional to the batch,
+linear warm-up, random-resized crops and mirrors, no MixUp. To fit small machines the images may grow during training
+(``--phases 32x8,48x4,64x2``: 8 epochs at 32 pixels, then 4 at 48, then 2 at 64).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from bitdoc import data, runs, weights
+from bitdoc.resnet import ResNetV2, build
+from bitdoc.training import (
+    Batch,
+    Score,
+    TrainingError,
+    evaluate,
+    generator,
+    load_checkpoint,
+    mixed_micro_batches,
+    random_resized_crop,
+    sample_indices,
+    save_checkpoint,
+    train,
+)
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Everything chosen in a pre-training run.
+
+    Attributes
+    ----------
+    dataset, fraction : str, float
+        Upstream data set, and the share of each class's images that is used.
+    model : str
+        Architecture.
+    phases : str
+        ``"SIDExEPOCHS"`` joined by commas: side of the images in pixels, epochs at that side.
+    batch, base_lr : int, float
+        The peak learning rate is ``base_lr * batch / 256``.
+    warmup : float
+        Share of all steps.
+    schedule : {"staircase", "linear"}
+        The paper's drops (tenfold at 1/3, 2/3 and 8/9 of the training), or a straight line to 0.
+    smallest_crop : float
+        Smallest share of an image's surface that a random-resized crop keeps.
+    norm_kind, standardized : str, bool
+        As for :class:`bitdoc.resnet.ResNetV2`.
+    """
+
+    dataset: str = "tiny-imagenet"
+    fraction: float = 1.0
+    model: str = "R26x0.5"
+    phases: str = "32x7,48x4,64x3"
+    batch: int = 128
+    base_lr: float = 0.03
+    warmup: float = 0.05
+    schedule: str = "staircase"
+    weight_decay: float = 1e-4
+    smallest_crop: float = 0.35
+    norm_kind: str = "group"
+    standardized: bool = True
+    seed: int = 0
+
+    @property
+    def tag(self) -> str:
+        """Name of the run: every choice that differs from the default."""
+        default = Upstream()
+        parts = [self.model, f"{self.fraction:g}"]
+        parts += [f"{k}={v}" for k, v in asdict(self).items() if k not in ("model", "fraction") and v != getattr(default, k)]
+        return "_".join(parts).replace(",", "+")
+
+    def plan(self, examples: int) -> list[tuple[int, int]]:
+        """(last step, side) of each phase for a data set of ``examples`` images."""
+        plan, epochs = [], 0.0
+        try:
+            for phase in self.phases.split(","):
+                side, count = phase.split("x")
+                epochs += float(count)
+                plan.append((round(epochs * examples / self.batch), int(side)))
+        except ValueError as error:
+            raise TrainingError(f"cannot read the phases {self.phases!r}; expected for example 32x8,48x4,64x2") from error
+        return plan
+
+    def lr_at(self, step: int, steps: int) -> float | None:
+        """Learning rate of a step out of ``steps``; None at the end."""
+        if step >= steps:
+            return None
+        peak, ramp = self.base_lr * self.batch / 256, max(1, round(self.warmup * steps))
+        if step < ramp:
+            return peak * (step + 1) / ramp
+        if self.schedule == "linear":
+            return peak * (steps - step) / (steps - ramp)
+        return peak / 10 ** sum(step >= round(share * steps) for share in (1 / 3, 2 / 3, 8 / 9))
+
+
+def _fraction(images: data.Images, fraction: float, seed: int) -> data.Images:
+    if not 0 < fraction <= 1:
+        raise TrainingError(f"the fraction of the upstream data must be above 0 and at most 1, got {fraction}")
+    if fraction == 1:
+        return images
+    per_class = max(1, round(fraction * len(images) / len(images.classes)))
+    return images.subset(data.few_shot_indices(images.labels, per_class, seed))
+
+
+def _batch_at(choice: Upstream, images: data.Images, plan: list[tuple[int, int]]):
+    def batch_at(step: int) -> tuple[Iterator[Batch], int]:
+        side = next(side for last, side in plan if step < last)
+        indices = sample_indices(len(images), choice.batch, step, choice.seed)
+        rng = generator(choice.seed, "augment", step)
+        x = random_resized_crop(images.fetch(indices), side, (choice.smallest_crop, 1.0), rng)
+        x = x.contiguous(memory_format=torch.channels_last)
+        return mixed_micro_batches(x, images.labels[indices], 1, 0.0, rng), len(x)
+
+    return batch_at
+
+
+def _validation(images: data.Images, side: int) -> Iterator[tuple[Tensor, Tensor]]:
+    for indices in torch.arange(len(images)).split(256):
+        yield images.fetch(indices, side), images.labels[indices]
+
+
+def pretrain(choice: Upstream, datadir: str | None, workdir: Path, compiled: bool = False) -> tuple[ResNetV2, Score]:
+    """Run (or go on with) one pre-training; write its weights to ``workdir`` and its record to the results.
+
+    Returns
+    -------
+    (ResNetV2, Score)
+        The trained network and its score on the upstream validation set.
+    """
+    version = runs.code_version()  # of the code that is loaded now, whatever the files say at the end
+    images = _fraction(data.load(choice.dataset, "train", datadir), choice.fraction, choice.seed)
+    held_out = data.load(choice.dataset, "test", datadir)
+    plan = choice.plan(len(images))
+    steps, last_side = plan[-1]
+    torch.manual_seed(choice.seed)
+    options = {"norm_kind": choice.norm_kind, "standardized": choice.standardized}
+    model = build(choice.model, len(images.classes), **options).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, weight_decay=choice.weight_decay)
+    checkpoint = workdir / f"{choice.tag}.pt"
+    start = load_checkpoint(checkpoint, model, optimizer, choice.tag)
+    if compiled:
+        model.compile(dynamic=False)
+
+    curve: dict[str, list] = {"step": [], "loss": []}
+    recent: list[float] = []
+    began = saved = time.monotonic()
+
+    def on_step(step: int, lr: float, loss: float) -> None:
+        nonlocal saved
+        bar.update()
+        recent.append(loss)
+        if (step + 1) % max(1, steps // 100) == 0 or step + 1 == steps:
+            curve["step"].append(step + 1)
+            curve["loss"].append(round(sum(recent) / len(recent), 4))
+            recent.clear()
+            rate = choice.batch * (step + 1 - start) / (time.monotonic() - began)
+            bar.set_postfix(loss=curve["loss"][-1], lr=f"{lr:.2g}", images_per_second=f"{rate:.0f}")
+        if time.monotonic() - saved > 120:
+            save_checkpoint(checkpoint, model, optimizer, step + 1, choice.tag)
+            saved = time.monotonic()
+
+    with tqdm(total=steps, initial=start, desc=choice.tag, unit="step", mininterval=10) as bar:
+        train(model, optimizer, _batch_at(choice, images, plan), lambda s: choice.lr_at(s, steps), start=start, on_step=on_step)
+    seconds = time.monotonic() - began
+    save_checkpoint(checkpoint, model, optimizer, steps, choice.tag)
+    score = evaluate(model, _validation(held_out, last_side))
+    file = workdir / f"{choice.tag}.npz"
+    weights.save(model, file)
+    setting = asdict(choice) | {
+        "upstream_encoding": images.encoding,
+        "upstream_images": len(images),
+        "steps": steps,
+        "resumed_at": start,
+        "weights_sha256": weights.sha256(file),
+        "compiled": compiled,
+    }
+    seen = choice.batch * (steps - start)
+    runs.write(
+        runs.RunRecord(
+            experiment="pretrain",
+            name=choice.tag,
+            model=choice.model,
+            setting=setting,
+            result={"top1": score.top1, "top5": score.top5, "loss": score.loss, "images": len(held_out)},
+            curve=curve,
+            cost={
+                "seconds": round(seconds, 1),
+                "images_per_second": round(seen / seconds, 1) if seconds else math.nan,
+                "peak_memory_bytes": runs.peak_memory(),
+            },
+            environment=runs.environment(),
+            code=version,
+            date=runs.now(),
+        )
+    )
+    return model, score
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bitdoc.pretrain", description=__doc__.split("\n\n")[0])
+    for name, default in asdict(Upstream()).items():
+        if isinstance(default, bool):
+            parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=default)
+        else:
+            parser.add_argument(f"--{name}", type=type(default), default=default, help=f"default: {default}")
+    parser.add_argument("--datadir", help=f"folder with the data set (default: {data.DATA_VARIABLE}, else ./data)")
+    parser.add_argument("--workdir", type=Path, default=Path("upstream"), help="checkpoints and weights go here")
+    parser.add_argument("--compile", action="store_true", help="compile the network (faster after a minute or two)")
+    flags = vars(parser.parse_args(arguments))
+    datadir, workdir, compiled = (flags.pop(name) for name in ("datadir", "workdir", "compile"))
+    try:
+        _, score = pretrain(Upstream(**flags), datadir, workdir, compiled)
+    except (data.DataError, TrainingError, runs.RecordError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    print(f"validation: top-1 {score.top1:.2f} %, top-5 {score.top5:.2f} %")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

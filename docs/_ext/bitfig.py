@@ -1,0 +1,237 @@
+"""Sphinx extension: figures, tables and numbers of the book, by their id in ``bitdoc.figures``.
+
+``bit-figure``
+    Draws a registered figure for the light and the dark theme and inserts it as one numbered figure, label
+    ``fig-<id>``, with the caption and the alt text that stand beside the drawing code. With ``:plain:`` the pictures
+    alone, without caption, number and label, for a figure that has its numbered place elsewhere.
+``bit-table``
+    Inserts a computed table, label ``tab-<id>``.
+``bit-value``
+    A role that quotes a computed number.
+``bit-figure-functions``
+    Documents the functions that draw the figures, all of them.
+
+An id that nobody has registered, or a function that fails, is a warning at the line that asked for it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from bitdoc import figures
+
+logger = logging.getLogger(__name__)
+
+THEMES = ("light", "dark")
+_NUMBER = re.compile(r"^[~≈<>+−–-]*[\d][\d\s.,/×x%±MGkB+−–-]*$")
+
+
+def draw_to_file(entry: figures.Entry, theme: str, folder: Path) -> Path:
+    """Draw a registered figure into ``folder`` unless it is there already; return the file's path."""
+    path = folder / f"{entry.id}-{theme}.{entry.format}"
+    if not path.exists():
+        unfinished = path.with_name(f".{os.getpid()}-{path.name}")
+        metadata = {"Date": None} if entry.format == "svg" else None
+        fig = figures.draw(entry.id, theme)
+        # Ticks are made while saving, so the theme has to hold there too.
+        with figures.style.use(theme):
+            fig.savefig(unfinished, format=entry.format, metadata=metadata)
+        os.replace(unfinished, path)
+    return path
+
+
+def _known(kind: str, id: str, ids) -> str:
+    return f"no {kind} is called {id!r}; the {kind}s are: {', '.join(sorted(ids)) or 'none yet'}"
+
+
+def _all_numbers(column: tuple[str, ...]) -> bool:
+    """Tell whether a column of a table holds numbers, and nothing else but empty cells and dashes."""
+    told = [str(cell) for cell in column if str(cell).strip(" –—-")]
+    return bool(told) and all(_NUMBER.match(cell) for cell in told)
+
+
+def _depend_on_source(env: BuildEnvironment, function) -> None:
+    env.note_dependency(inspect.getsourcefile(inspect.unwrap(function)))
+
+
+class BitFigure(SphinxDirective):
+    """Insert a figure of the registry; see the module's docstring."""
+
+    required_arguments = 1
+    has_content = False
+    option_spec = {"plain": directives.flag, "class": directives.class_option}
+
+    def run(self) -> list[nodes.Node]:
+        """Draw the figure and return its nodes."""
+        id = self.arguments[0]
+        entry = figures.registry().get(id)
+        if entry is None:
+            logger.warning(_known("figure", id, figures.registry()), location=self.get_location(), type="bitfig")
+            return []
+        _depend_on_source(self.env, entry.function)
+        try:
+            images = [self._image(entry, theme) for theme in THEMES]
+            caption = entry.caption
+        except Exception as error:
+            message = f"the figure {id!r} could not be drawn: {type(error).__name__}: {error}"
+            logger.warning(message, location=self.get_location(), type="bitfig", exc_info=True)
+            return []
+        if "plain" in self.options:
+            return [nodes.container("", *images, classes=["bit-figure-plain", *self.options.get("class", [])])]
+        return [self._figure(entry, images, caption)]
+
+    def _image(self, entry: figures.Entry, theme: str) -> nodes.image:
+        path = draw_to_file(entry, theme, Path(self.config.bitfig_cache))
+        self.env.note_dependency(str(path))
+        uri = Path(os.path.relpath(path, Path(self.env.doc2path(self.env.docname)).parent)).as_posix()
+        alt = " ".join(entry.alt.split())
+        return nodes.image("", uri=uri, alt=alt, classes=[f"only-{theme}"])
+
+    def _figure(self, entry: figures.Entry, images: list[nodes.image], text: str) -> nodes.figure:
+        figure = nodes.figure("", *images, classes=["bit-figure", *self.options.get("class", [])])
+        inline, messages = self.parse_inline(" ".join(text.split()))
+        figure += nodes.caption("", "", *inline)
+        figure += nodes.legend("", nodes.paragraph("", "", self._source_link(entry)))
+        figure += messages
+        self.set_source_info(figure)
+        self.options["name"] = f"fig-{entry.id}"
+        self.add_name(figure)
+        return figure
+
+    def _source_link(self, entry: figures.Entry) -> nodes.reference:
+        function = inspect.unwrap(entry.function)
+        page = "_modules/" + function.__module__.replace(".", "/")
+        uri = f"{self.env.app.builder.get_relative_uri(self.env.docname, page)}#{function.__qualname__}"
+        return nodes.reference("", "code of this figure", internal=True, refuri=uri, classes=["bit-figure-source"])
+
+
+class BitTable(SphinxDirective):
+    """Insert a computed table of the registry; see the module's docstring."""
+
+    required_arguments = 1
+    has_content = False
+    option_spec = {"class": directives.class_option, "widths": directives.positive_int_list}
+
+    def run(self) -> list[nodes.Node]:
+        """Compute the table and return its nodes."""
+        id = self.arguments[0]
+        entry = figures.tables().get(id)
+        if entry is None:
+            logger.warning(_known("table", id, figures.tables()), location=self.get_location(), type="bitfig")
+            return []
+        _depend_on_source(self.env, entry.function)
+        try:
+            rows = entry.function()
+            if len({len(row) for row in rows}) != 1:
+                raise ValueError(f"its rows have {sorted({len(row) for row in rows})} cells; give each the same number")
+        except Exception as error:
+            message = f"the table {id!r} could not be computed: {type(error).__name__}: {error}"
+            logger.warning(message, location=self.get_location(), type="bitfig", exc_info=True)
+            return []
+        return [self._table(entry, rows)]
+
+    def _table(self, entry: figures.Table, rows: list[list[str]]) -> nodes.table:
+        header, body = rows[0], rows[1:]
+        columns = list(zip(*body, strict=True)) or [()] * len(header)
+        numeric = [number > 0 and _all_numbers(column) for number, column in enumerate(columns)]
+        table = nodes.table("", classes=["bit-table", *self.options.get("class", [])])
+        inline, messages = self.parse_inline(" ".join(entry.caption.split()))
+        table += nodes.title("", "", *inline)
+        group = nodes.tgroup("", cols=len(header))
+        for width in self.options.get("widths", [1] * len(header)):
+            group += nodes.colspec("", colwidth=width)
+        group += nodes.thead("", self._row(header, numeric))
+        group += nodes.tbody("", *(self._row(row, numeric) for row in body))
+        table += group
+        table += messages
+        self.set_source_info(table)
+        self.options["name"] = f"tab-{entry.id}"
+        self.add_name(table)
+        return table
+
+    def _row(self, cells: list[str], numeric: list[bool]) -> nodes.row:
+        row = nodes.row()
+        for text, is_number in zip(cells, numeric, strict=True):
+            inline, messages = self.parse_inline(str(text))
+            classes = ["bit-number"] if is_number else []
+            row += nodes.entry("", nodes.paragraph("", "", *inline), *messages, classes=classes)
+        return row
+
+
+class BitValue(SphinxRole):
+    """Quote a computed number of the registry."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Compute the number and return it as text."""
+        function = figures.values().get(self.text)
+        if function is None:
+            logger.warning(_known("value", self.text, figures.values()), location=self.get_location(), type="bitfig")
+            return [], []
+        _depend_on_source(self.env, function)
+        try:
+            return [nodes.inline("", function(), classes=["bit-value"])], []
+        except Exception as error:
+            message = f"the value {self.text!r} could not be computed: {type(error).__name__}: {error}"
+            logger.warning(message, location=self.get_location(), type="bitfig", exc_info=True)
+            return [], []
+
+
+class BitFigureFunctions(SphinxDirective):
+    """Document every function that draws a figure; each figure's link to its code leads to the source of one."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return what autodoc makes of the functions, in the order of the ids."""
+        lines = []
+        for id, entry in sorted(figures.registry().items()):
+            function = inspect.unwrap(entry.function)
+            lines += [f".. rubric:: {id}", "", f".. autofunction:: {function.__module__}.{function.__qualname__}", ""]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def number_lead_figures(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Give a page's lead figure the page's own number: "Fig. 6" where the page's other figures are 6.1, 6.2, ...
+
+    Runs after Sphinx has numbered the figures of all pages.
+    """
+    for page, id in app.config.bitfig_lead_figures.items():
+        numbers = env.toc_fignumbers.get(page, {}).get("figure", {})
+        lead = f"fig-{id}"
+        if lead not in numbers:
+            continue
+        env.bitfig_natural_numbers = {page: dict(numbers)}
+        chapter = numbers[lead][:-1]
+        others = sorted((number, name) for name, number in numbers.items() if name != lead)
+        numbers.update({name: (*chapter, count) for count, (_, name) in enumerate(others, start=1)})
+        numbers[lead] = chapter
+    return []
+
+
+def restore_natural_numbers(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Undo :func:`number_lead_figures`, so that Sphinx sees no change of numbers where there is none."""
+    for page, numbers in getattr(env, "bitfig_natural_numbers", {}).items():
+        if page in env.toc_fignumbers:
+            env.toc_fignumbers[page]["figure"] = numbers
+    return []
+
+
+def setup(app: Sphinx) -> dict:
+    """Register directives, role and settings."""
+    app.add_config_value("bitfig_cache", "", "env", str)
+    app.add_config_value("bitfig_lead_figures", {}, "env", dict)
+    app.add_directive("bit-figure", BitFigure)
+    app.add_directive("bit-table", BitTable)
+    app.add_directive("bit-figure-functions", BitFigureFunctions)
+    app.add_role("bit-value", BitValue())
+    app.connect("env-get-updated", restore_natural_numbers, priority=100)
+    app.connect("env-get-updated", number_lead_figures, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,105 @@
+"""What sphinx-gallery needs to know about this book: its figures, a clean start for each script, and alt texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import freshness
+from docutils import nodes
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from sphinx.application import Sphinx
+from sphinx_gallery.scrapers import figure_rst
+
+from bitdoc import figures
+
+_SHOWN = "_bitdoc_shown"
+
+
+def scrape_figures(block: tuple, block_vars: dict, gallery_conf: dict) -> str:
+    """Save the figures that a block of a script has made, with pyplot or without, and return the text that shows them.
+
+    A figure of the registry (``bitdoc.figures.draw`` labels it with its id) brings its alt text and its dark version.
+    """
+    made = [plt.figure(number) for number in plt.get_fignums()]
+    made += [fig for fig in block_vars["example_globals"].values() if isinstance(fig, Figure)]
+    fresh = [fig for fig in dict.fromkeys(made) if not getattr(fig, _SHOWN, False)]
+    shown = [_show(fig, block_vars["image_path_iterator"], gallery_conf) for fig in fresh]
+    plt.close("all")
+    return "\n".join(shown)
+
+
+def _show(fig: Figure, paths, gallery_conf: dict) -> str:
+    setattr(fig, _SHOWN, True)
+    entry = figures.registry().get(fig.get_label())
+    if entry is None:
+        titles = [ax.get_title(loc=place) for ax in fig.axes for place in ("left", "center", "right")]
+        return _save(fig, "light", "; ".join(filter(None, [fig.get_suptitle(), *titles])), paths, gallery_conf)
+    pair = {"light": fig, "dark": figures.draw(entry.id, "dark")}
+    parts = []
+    for theme, picture in pair.items():
+        image = _save(picture, theme, entry.alt, paths, gallery_conf)
+        parts.append(f".. container:: only-{theme}\n\n" + "".join(f"    {line}\n" for line in image.splitlines()))
+    return "\n".join(parts)
+
+
+def _save(fig: Figure, theme: str, alt: str, paths, gallery_conf: dict) -> str:
+    path = Path(next(paths))
+    with figures.style.use(theme):
+        fig.savefig(path)
+    return figure_rst([path], gallery_conf["src_dir"], " ".join(alt.split()), [{0: path}])
+
+
+def reset_torch(gallery_conf: dict, fname: str | None) -> None:
+    """Start each script from the same random state and settings, whatever the one before did to torch."""
+    import torch
+
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float32)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(False)
+
+
+def remove_orphans(app: Sphinx) -> None:
+    """Remove from the generated gallery what belongs to a script that is no longer among the examples."""
+    kept = {path.stem for path in (Path(app.srcdir).parent / "examples").glob("plot_*.py")}
+    for path in (Path(app.srcdir) / "gallery").glob("plot_*"):
+        if path.name.split(".")[0].removesuffix("_codeobj") not in kept:
+            path.unlink()
+
+
+def name_thumbnails(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each thumbnail the title of its example as alt text; sphinx-gallery leaves its link without a name."""
+    for image in doctree.findall(nodes.image):
+        if image.get("alt") or "/thumb/" not in image.get("uri", ""):
+            continue
+        references = [*image.parent.findall(nodes.reference), *image.parent.findall(_is_cross_reference)]
+        if references:
+            image["alt"] = references[0].astext()
+
+
+def _is_cross_reference(node: nodes.Node) -> bool:
+    return node.tagname == "pending_xref"
+
+
+def link_examples(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Show below a function or class the examples of the gallery that use it."""
+    examples = Path(app.srcdir) / "gallery" / "backreferences" / f"{name}.examples"
+    if what in {"function", "class"} and examples.is_file() and examples.stat().st_size:
+        lines += ["", ".. rubric:: Used in", "", f".. minigallery:: {name}", ""]
+
+
+def stamp(app: Sphinx, error: Exception | None) -> None:
+    """After a build without error, note the digest under which the gallery was made."""
+    if error is None:
+        freshness.stamp_gallery(Path(app.srcdir) / "gallery", app.config.bitgallery_digest)
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the hooks."""
+    app.add_config_value("bitgallery_digest", "", "", str)
+    app.connect("builder-inited", remove_orphans, priority=10)
+    app.connect("doctree-read", name_thumbnails)
+    app.connect("autodoc-process-docstring", link_examples, priority=900)
+    app.connect("build-finished", stamp)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

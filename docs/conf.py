@@ -1,0 +1,131 @@
+"""Sphinx settings. The helpers that are more than a setting live in ``_ext``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version as installed
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+
+# The package that is documented is the one beside this file, in this process and in the notebooks' kernels.
+sys.path[:0] = [str(ROOT), str(HERE / "_ext")]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+# Quiet, reproducible cells: no progress bars, no thread pools that fight over the cores.
+os.environ.setdefault("TQDM_DISABLE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# tqdm, when a library imports it in a notebook, asks for widgets that no page needs.
+os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")
+
+import freshness
+
+project = "bitdoc"
+author = "The bitdoc authors"
+copyright = "The bitdoc authors. Text and figures CC BY 4.0, code MIT"
+language = "en"
+digest = freshness.digest(ROOT)
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+    "sphinx_codeautolink",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
+    "bitfig",
+    "bitgallery",
+    "mathml",
+]
+root_doc = "index"
+templates_path = ["_templates"]
+# sphinx-gallery writes a notebook beside each page; myst-nb would take it for the page itself.
+exclude_patterns = ["_build", "gallery/**/*.ipynb", "gallery/*.ipynb", "**/.ipynb_checkpoints"]
+# sphinx-gallery links its own code; codeautolink's second visit to those pages is no news.
+suppress_warnings = ["codeautolink.match_name"]
+
+# -- Pages ------------------------------------------------------------------------------------------------------------
+myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(freshness.cache_folder(HERE / "_build" / "notebooks", digest))
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_output_stderr = "remove-warn"
+nb_merge_streams = True
+
+# -- Figures, tables, numbers -----------------------------------------------------------------------------------------
+bitfig_cache = str(freshness.cache_folder(HERE / "_build" / "figures", digest))
+numfig = True
+# "Fig. 3.2" is the second figure of section 3: a figure added to one section renumbers no other. The page on few-shot
+# transfer is the sixth of the numbered pages, and its lead figure bears the number of the page: Fig. 6, the number of
+# the figure in the paper that it repeats. (Flat numbers would call it 6 only while exactly five stand before it.)
+numfig_secnum_depth = 1
+bitfig_lead_figures = {"few-shot": "few-shot"}
+math_eqref_format = "({number})"
+# Formulas are MathML, made in the build: no script, no font server, no npm, and they open from disk (see mathml.py).
+html_math_renderer = "mathml"
+
+# -- References -------------------------------------------------------------------------------------------------------
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "author_year"
+bibtex_default_style = "plain"
+# Named, because autosummary looks only at the pages that the build before this one knew.
+autosummary_generate = ["api/index.rst"]
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+
+# -- Gallery ----------------------------------------------------------------------------------------------------------
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"plot_",
+    "run_stale_examples": freshness.gallery_is_stale(HERE / "gallery", digest),
+    "abort_on_example_error": False,
+    "image_scrapers": ("bitgallery.scrape_figures",),
+    "reset_modules": ("matplotlib", "bitgallery.reset_torch"),
+    "ignore_repr_types": r"matplotlib|Figure",
+    "backreferences_dir": "gallery/backreferences",
+    "doc_module": ("bitdoc",),
+    "write_computation_times": False,
+    "show_memory": False,
+    "download_all_examples": False,
+    "plot_gallery": True,
+    "within_subsection_order": "FileNameSortKey",
+    "image_srcset": ["2x"],
+    "remove_config_comments": True,
+}
+bitgallery_digest = digest
+
+# -- Code blocks ------------------------------------------------------------------------------------------------------
+codeautolink_warn_on_missing_inventory = False
+copybutton_prompt_text = r">>> |\.\.\. |\$ |PS> "
+copybutton_prompt_is_regexp = True
+copybutton_selector = "div:not(.output):not(.sphx-glr-script-out) > div.highlight pre"
+
+# -- Site -------------------------------------------------------------------------------------------------------------
+html_theme = "sphinx_book_theme"
+html_title = "bitdoc: Big Transfer, explained by experiments"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_copy_source = False
+html_context = {"default_mode": "auto"}
+html_show_sourcelink = False
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "navbar_persistent": [],
+    "use_download_button": False,
+    "use_fullscreen_button": True,
+    "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    "extra_footer": (
+        f"<p>Figures and outputs computed in this build with bitdoc {digest[:8]}, PyTorch {installed('torch')}, "
+        f"Matplotlib {installed('matplotlib')}.</p>"
+    ),
+}

@@ -1,0 +1,102 @@
+"""Tasks of the project. ``nox`` builds the site; ``nox --list`` names the others.
+
+All sessions share one environment, ``.nox/shared``: PyTorch is large, and once is enough. It is installed again only
+when ``pyproject.toml``, ``constraints.txt`` or the Python version changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.sessions = ["docs"]
+nox.options.default_venv_backend = "none"
+
+ROOT = Path(__file__).parent
+ENVIRONMENT = ROOT / ".nox" / "shared"
+PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+SITE = ROOT / "docs" / "_build" / "html"
+QUIET = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+SPHINX = ("-m", "sphinx", "-d", "docs/_build/doctrees")
+STRICT = ("-n", "-W", "--keep-going")
+
+
+def prepare(session: nox.Session) -> None:
+    """Make the shared environment, or bring it up to date."""
+    recipe = hashlib.sha256(sys.version.encode())
+    for name in ("pyproject.toml", "constraints.txt"):
+        recipe.update((ROOT / name).read_bytes())
+    stamp = ENVIRONMENT / "installed.txt"
+    if PYTHON.exists() and stamp.is_file() and stamp.read_text() == recipe.hexdigest():
+        return
+    if not PYTHON.exists():
+        # virtualenv comes with nox; the standard library's venv is missing from some Linux systems.
+        session.run(sys.executable, "-m", "virtualenv", "--quiet", str(ENVIRONMENT), external=True)
+    session.log("installing the package and its tools; the first time this downloads PyTorch")
+    python(session, "-m", "pip", "install", "--quiet", "--constraint", "constraints.txt", "--editable", ".[dev]")
+    stamp.write_text(recipe.hexdigest())
+
+
+def python(session: nox.Session, *arguments: str, **options) -> None:
+    """Run Python of the shared environment."""
+    session.run(str(PYTHON), *arguments, external=True, env=QUIET, **options)
+
+
+def build_site(session: nox.Session, *arguments: str) -> None:
+    """Build the site; a warning is an error."""
+    python(session, *SPHINX, *STRICT, *arguments, "docs", str(SITE))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site and say where it is."""
+    prepare(session)
+    build_site(session, *session.posargs)
+    session.log(f"the site: {(SITE / 'index.html').as_uri()}")
+
+
+@nox.session
+def live(session: nox.Session) -> None:
+    """Serve the site, rebuild it when a file is saved, and reload the browser."""
+    prepare(session)
+    generated = ("docs/_build/*", "docs/gallery/*", "docs/api/generated/*", "*/__pycache__/*")
+    ignore = [option for pattern in generated for option in ("--ignore", str(ROOT / pattern))]
+    watch = ["--watch", "bitdoc", "--watch", "examples"]
+    python(session, "-m", "sphinx_autobuild", *SPHINX[2:], *watch, *ignore, *session.posargs, "docs", str(SITE))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Test the package and the built site; arguments after -- go to pytest."""
+    prepare(session)
+    python(session, "-m", "pytest", "-m", "not browser", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Build the site and look at it in a real browser."""
+    prepare(session)
+    build_site(session, "-q")
+    python(session, "-m", "pytest", "-m", "browser", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, types and spelling."""
+    prepare(session)
+    python(session, "-m", "ruff", "check", ".")
+    python(session, "-m", "ruff", "format", "--check", ".")
+    python(session, "-m", "mypy")
+    python(session, "-m", "codespell_lib")
+
+
+@nox.session
+def linkcheck(session: nox.Session) -> None:
+    """Follow every link that leaves the site."""
+    prepare(session)
+    python(session, *SPHINX, "-b", "linkcheck", *session.posargs, "docs", "docs/_build/linkcheck")

@@ -1,0 +1,100 @@
+"""Every page, opened from disk with the network off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+Open = Callable[..., Page]
+
+FLAT_FORMULAS = """() => [...document.querySelectorAll('math')]
+    .filter(m => m.checkVisibility() && (m.getBoundingClientRect().width < 2 || m.getBoundingClientRect().height < 4))
+    .map(m => m.textContent)"""
+TOO_WIDE = """() => {
+    const room = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= room) return [];
+    return [...document.querySelectorAll('body *')]
+        .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > room + 1)
+        .slice(0, 5).map(e => e.outerHTML.slice(0, 120));
+}"""
+SHOWN = """() => [...document.querySelectorAll('figure.bit-figure, .bit-figure-plain')]
+    .filter(f => f.checkVisibility())
+    .map(f => [...f.querySelectorAll('img')].filter(i => i.checkVisibility()).map(i => i.className))"""
+BROKEN = """() => [...document.querySelectorAll('img')]
+    .filter(i => i.checkVisibility() && i.complete && i.naturalWidth === 0).map(i => i.src)"""
+HIDDEN_CAPTIONS = """() => [...document.querySelectorAll('figure.bit-figure figcaption')]
+    .filter(c => c.parentElement.checkVisibility() && !c.checkVisibility()).length"""
+FILTERED = """() => [...document.querySelectorAll('article img')]
+    .filter(i => i.checkVisibility() && getComputedStyle(i).filter !== 'none').map(i => i.src)"""
+
+
+def test_pages_load_without_trouble(open_page: Open, addresses: list[str]) -> None:
+    trouble = {}
+    for address in addresses:
+        page = open_page(address)
+        found = page.trouble + [f"broken picture {src}" for src in page.evaluate(BROKEN)]
+        found += [f"flat formula {text}" for text in page.evaluate(FLAT_FORMULAS)]
+        if found:
+            trouble[address] = found
+        page.close()
+    assert not trouble
+
+
+def test_formulas_have_a_math_font(open_page: Open) -> None:
+    page = open_page("normalization.html")
+    assert page.evaluate("document.fonts.ready.then(() => document.fonts.check('16px \"STIX Two Math\"'))")
+    heights = page.evaluate("[...document.querySelectorAll('math mfrac')].map(f => f.getBoundingClientRect().height)")
+    assert heights
+    assert max(heights) > 25, "a fraction is as high as two lines"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_figures_follow_the_theme(open_page: Open, theme: str) -> None:
+    for address in ("index.html", "normalization.html", "few-shot.html"):
+        page = open_page(address, theme=theme)
+        shown = page.evaluate(SHOWN)
+        assert shown, address
+        assert all(classes == [f"only-{theme}"] for classes in shown), address
+        assert page.evaluate(HIDDEN_CAPTIONS) == 0, address
+
+
+def test_dark_mode_leaves_pictures_as_drawn(open_page: Open, addresses: list[str]) -> None:
+    changed = {}
+    for address in addresses:
+        page = open_page(address, theme="dark")
+        if found := page.evaluate(FILTERED):
+            changed[address] = found
+        page.close()
+    assert not changed
+
+
+def test_no_page_scrolls_sideways_on_a_phone(open_page: Open, addresses: list[str]) -> None:
+    wide = {}
+    for address in addresses:
+        page = open_page(address, width=360)
+        if found := page.evaluate(TOO_WIDE):
+            wide[address] = found
+        page.close()
+    assert not wide
+
+
+def test_theme_switch_changes_the_ground(open_page: Open) -> None:
+    page = open_page("index.html")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    for _ in range(3):
+        if page.evaluate("document.documentElement.dataset.theme") == "dark":
+            break
+        page.locator("button.theme-switch-button:visible").first.click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate(ground) != light
+
+
+def test_search_finds_weight_standardization(open_page: Open) -> None:
+    page = open_page("search.html")
+    page.goto(page.url + "?q=weight+standardization")
+    page.wait_for_selector("#search-results li a", timeout=15_000)
+    found = page.locator("#search-results li a").all_text_contents()
+    assert any("ormalization" in title for title in found), found

@@ -1,0 +1,48 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import settings
+
+from bitdoc.resnet import ResNetV2, build
+
+# Property tests build small networks; how long one example takes says nothing about whether it is right.
+settings.register_profile("bitdoc", deadline=None, max_examples=25)
+settings.load_profile("bitdoc")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Start every test from the same random numbers."""
+    torch.manual_seed(0)
+
+
+def _randomize(model: ResNetV2) -> ResNetV2:
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" in name:
+                parameter.normal_(1.0 if name.endswith("weight") else 0.0, 0.2)
+            elif "head" in name:
+                parameter.normal_(0.0, model.head.in_features**-0.5)
+            else:
+                parameter.normal_(0.1, 0.5)
+    return model
+
+
+@pytest.fixture
+def randomize() -> Callable[[ResNetV2], ResNetV2]:
+    """A function that gives a network weights that all differ, so that a tensor in the wrong place shows.
+
+    The filters have a mean and a spread that standardization must remove; the epsilon in it is far below both.
+    """
+    return _randomize
+
+
+@pytest.fixture
+def tiny() -> ResNetV2:
+    """The smallest BiT network there is, with random weights and 5 classes."""
+    return _randomize(build("R14x0.125", classes=5)).eval()

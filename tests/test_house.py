@@ -1,0 +1,214 @@
+"""The rules of the house: which module may import which, how long files and functions may be, what importing does."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import bitdoc
+
+PACKAGE = Path(bitdoc.__file__).parent
+
+#: The core from the ground up: a module imports only from its own floor and from those before it.
+FLOORS = (
+    {"files", "norms", "mixup", "hyperrule", "published", "runs"},
+    {"resnet"},
+    {"weights", "data"},
+    {"detector", "training"},
+    {"finetune", "pretrain"},
+    {"train"},
+)
+#: All other modules are studies for one page: they may use the core and one another, and only figures use them.
+STUDIES, FIGURES, PACKAGE_FLOOR = len(FLOORS), len(FLOORS) + 1, len(FLOORS) + 2
+
+#: Files that may pass 300 lines, each with its reason.
+LONG_FILES = {"published.py": "a table of published numbers, as long as the numbers are many"}
+
+#: Functions that may pass 40 lines, each with its reason.
+LONG_FUNCTIONS: dict[str, str] = {}
+
+FILE_LINES, FUNCTION_LINES = 300, 40
+
+
+def sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def room_name(path: Path) -> str:
+    """``norms`` for ``bitdoc/norms.py``, ``figures`` for all that is in that folder."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
+    """Dotted names that a module imports; ``if TYPE_CHECKING`` blocks do not count."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        if top_level_only and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write imports in full"
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(tree(path))
+    return found
+
+
+def by_name(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def floor(name: str) -> int:
+    """Floor of a module of the package; ``figures`` is one module here, whose pages may import one another."""
+    special = {"figures": FIGURES, "__init__": PACKAGE_FLOOR}
+    return special.get(name, next((n for n, names in enumerate(FLOORS) if name in names), STUDIES))
+
+
+def neighbours(path: Path) -> set[str]:
+    """Modules of the package that a module imports."""
+    modules = {room_name(source) for source in sources()}
+    names = {name.split(".")[1] for name in imports(path) if name.startswith("bitdoc.")}
+    return {name if name in modules else "__init__" for name in names}
+
+
+@pytest.mark.parametrize("path", sources(), ids=by_name)
+def test_imports_point_down(path):
+    own = room_name(path)
+    for other in neighbours(path):
+        assert floor(other) <= floor(own), f"{own} imports {other}, which stands above it"
+
+
+def test_imports_run_in_no_circle():
+    graph: dict[str, set[str]] = {}
+    for path in sources():
+        graph.setdefault(room_name(path), set()).update(neighbours(path) - {room_name(path)})
+    while graph:
+        free = {name for name, needs in graph.items() if not needs & graph.keys()}
+        assert free, f"these import one another in a circle: {', '.join(sorted(graph))}"
+        graph = {name: needs for name, needs in graph.items() if name not in free}
+
+
+@pytest.mark.parametrize("path", sources(), ids=by_name)
+def test_foreign_imports(path):
+    """Sphinx nowhere; torchvision only where data and the detector need it, and only when they do."""
+    everywhere = {name.split(".")[0] for name in imports(path)}
+    assert not everywhere & {"sphinx", "docutils", "myst_nb", "sphinx_gallery", "timm", "pytest"}
+    if "torchvision" in everywhere:
+        assert path.stem in {"data", "detector"} or "figures" in path.parts
+    assert "torchvision" not in {name.split(".")[0] for name in imports(path, top_level_only=True)}
+
+
+@pytest.mark.parametrize("path", sources(), ids=by_name)
+def test_files_can_be_read_in_one_sitting(path):
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= FILE_LINES or path.name in LONG_FILES, f"{path.name} has {lines} lines: why?"
+
+
+@pytest.mark.parametrize("path", sources(), ids=by_name)
+def test_functions_can_be_seen_at_once(path):
+    """Lines of code; docstring, signature and decorators are not counted."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            name = f"{by_name(path)}:{node.name}"
+            assert lines <= FUNCTION_LINES or name in LONG_FUNCTIONS, f"{name} has {lines} lines: why?"
+
+
+def public_things(path: Path):
+    """Public functions, classes and their public methods, as (name, node)."""
+    for node in tree(path).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name, node
+            if isinstance(node, ast.ClassDef):
+                methods = (m for m in node.body if isinstance(m, ast.FunctionDef) and not m.name.startswith("_"))
+                yield from ((f"{node.name}.{method.name}", method) for method in methods)
+
+
+@pytest.mark.parametrize("path", sources(), ids=by_name)
+def test_public_things_are_documented(path):
+    assert ast.get_docstring(tree(path)), f"{path.name} does not say what it is for"
+    bare = [name for name, node in public_things(path) if not ast.get_docstring(node)]
+    assert not bare, f"{path.name}: no docstring for {', '.join(bare)}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=by_name)
+def test_documented_parameters_exist(path):
+    """A ``Parameters`` section names only parameters (or fields) that are there."""
+    for name, node in public_things(path):
+        text = inspect.cleandoc(ast.get_docstring(node) or "")
+        if "Parameters\n----------" not in text:
+            continue
+        section = text.split("Parameters\n----------\n")[1].split("\n\n")[0]
+        documented = [
+            word.strip(" *")
+            for line in section.splitlines()
+            if " : " in line
+            for word in line.split(" : ")[0].split(",")
+        ]
+        documented = [word for word in documented if word.isidentifier()]
+        holder = node
+        if isinstance(node, ast.ClassDef):
+            holder = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), node)
+        known = {child.arg for child in ast.walk(holder) if isinstance(child, ast.arg)}
+        assert set(documented) <= known, f"{path.name}: {name} documents {set(documented) - known}, which it lacks"
+
+
+#: Imports all of bitdoc in a fresh process and reports what that changed.
+PROBE = """
+import importlib, os, random, sys
+from pathlib import Path
+import numpy, torch
+sys.modules["torchvision"] = None  # importing it fails
+before = (torch.random.get_rng_state(), random.getstate(), str(numpy.random.get_state()), torch.get_num_threads(),
+          torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled(), dict(os.environ))
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+after = (torch.random.get_rng_state(), random.getstate(), str(numpy.random.get_state()), torch.get_num_threads(),
+         torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled(), dict(os.environ))
+assert torch.equal(before[0], after[0]), "torch's random state"
+for one, two in zip(before[1:], after[1:]):
+    assert one == two, (one, two)
+assert not any(name.split(".")[0] == "sphinx" for name in sys.modules), "sphinx"
+print("ok", [str(p) for p in Path.cwd().rglob("*")])
+"""
+
+
+def test_importing_has_no_side_effects(tmp_path):
+    """No random numbers, no settings, no files, no output, and no torchvision."""
+    modules = [".".join(("bitdoc", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in sources()]
+    modules = [name.removesuffix(".__init__") for name in modules]
+    # Matplotlib keeps a cache of fonts of its own; what is watched is the working folder and bitdoc's cache.
+    home = os.environ | {"BITDOC_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(PACKAGE.parent)}
+    home |= {"PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", PROBE, *modules]
+    done = subprocess.run(command, cwd=tmp_path, env=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "ok []\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_random_seed_is_set_in_a_library_module():
+    """Only a module that starts a run may seed the global generator, and only inside a function."""
+    for path in sources():
+        for node in tree(path).body:
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                assert "manual_seed" not in ast.unparse(node), path.name
