@@ -1,4 +1,4 @@
-"""torchvision's RetinaNet on a BiT backbone, and a synthetic task on which one can watch it learn.
+"""torchvision's RetinaNet on a BiT backbone.
 
 BiT's Table 3 puts its networks under a RetinaNet (Lin et al. 2017). The detector here is torchvision's: pyramid,
 anchors, two subnets, focal loss. Only the backbone is ours. torchvision is imported inside the functions, so ``bitdoc``
@@ -98,7 +98,7 @@ def retinanet(
     body : ResNetV2
         For example ``bitdoc.resnet.build("R101x3", classes=0)`` with upstream weights loaded.
     classes : int
-        Kinds of object, labelled 0 to ``classes - 1``. There is no background class: a sigmoid per class can say no.
+        Kinds of object, labeled 0 to ``classes - 1``. There is no background class: a sigmoid per class can say no.
     side : int
         Images are scaled so that the shorter side has this many pixels, and the longer not more; BiT uses 1024.
     smallest : float
@@ -143,64 +143,12 @@ def anchor_boxes(side: int | tuple[int, int], smallest: float = 32) -> dict[str,
 
 
 def focal_loss(p_true: Tensor, gamma: float = 2.0, weight: float = 1.0) -> Tensor:
-    r"""Focal loss of predictions by the probability they give to the truth: ``-weight (1 - p)^gamma log p``.
+    """Focal loss by the probability that a prediction gives to the truth.
 
-    ``gamma=0`` is cross-entropy. ``weight`` is α for an object and 1 - α for background. Lin et al. (2017), Eqs. 4-5.
+    ``gamma=0`` is cross-entropy; ``weight`` is α for an object and 1 - α for
+    background. Lin et al. (2017), Eqs. 4-5.
     """
     return -weight * (1 - p_true) ** gamma * torch.log(p_true)
-
-
-def rectangles(count: int, side: int, generator: torch.Generator) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
-    """Draw a detection task: one or two bright rectangles on dim noise in each image, upright (0) or lying (1).
-
-    Returns
-    -------
-    images : list of Tensor
-        ``count`` images ``(3, side, side)`` in [0, 1].
-    targets : list of dict
-        For each image ``boxes`` ``(n, 4)`` as x1, y1, x2, y2 in pixels and ``labels`` ``(n,)``.
-    """
-
-    def uniform(low: float, high: float) -> float:
-        return low + (high - low) * float(torch.rand((), generator=generator))
-
-    images, targets = [], []
-    for _ in range(count):
-        image = 0.4 * torch.rand(3, side, side, generator=generator)
-        boxes, labels = [], []
-        for half in range(1 + (uniform(0, 1) < 0.5)):  # the second one keeps to the right half: they never overlap
-            long, short, lying = uniform(0.3, 0.45) * side, uniform(0.17, 0.29) * side, uniform(0, 1) < 0.5
-            width, height = (long, short) if lying else (short, long)
-            x, y = half * side / 2 + uniform(0, side / 2 - width), uniform(0, side - height)
-            x1, y1, x2, y2 = (round(value) for value in (x, y, x + width, y + height))
-            image[:, y1:y2, x1:x2] += uniform(0.4, 0.6)
-            boxes.append([x1, y1, x2, y2])
-            labels.append(int(lying))
-        images.append(image.clamp(0, 1))
-        targets.append({"boxes": torch.tensor(boxes, dtype=torch.float32), "labels": torch.tensor(labels)})
-    return images, targets
-
-
-def fit(model: RetinaNet, steps: int, batch: int = 8, side: int = 64, lr: float = 0.002) -> list[dict[str, float]]:
-    """Train a detector on fresh :func:`rectangles` at every step; return the two losses of each step.
-
-    Adam instead of the papers' SGD, with warm-up, linear decay and clipped gradients: the network starts from nothing
-    and has seconds, not days.
-    """
-    generator = torch.Generator().manual_seed(0)
-    optimizer = torch.optim.Adam(model.parameters(), lr)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min((step + 1) / 10, 1) * (1 - step / steps))
-    model.train()
-    history = []
-    for _ in range(steps):
-        losses = model(*rectangles(batch, side, generator))
-        optimizer.zero_grad()
-        sum(losses.values()).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        history.append({name: float(loss.detach()) for name, loss in losses.items()})
-    return history
 
 
 @torch.no_grad()

@@ -28,10 +28,10 @@ def project(points: Tensor) -> tuple[Tensor, float]:
     Returns the coordinates, in units in which all ``D`` directions together have variance 1, and the share of that
     variance which the two components keep.
     """
-    centred = points - points.mean(0)
-    _, spread, axes = torch.linalg.svd(centred, full_matrices=False)
+    centered = points - points.mean(0)
+    _, spread, axes = torch.linalg.svd(centered, full_matrices=False)
     total = spread.square().sum()
-    return centred @ axes[:2].T / (total / len(points)).sqrt(), float(spread[:2].square().sum() / total)
+    return centered @ axes[:2].T / (total / len(points)).sqrt(), float(spread[:2].square().sum() / total)
 
 
 def turned_onto(points: Tensor, target: Tensor) -> Tensor:

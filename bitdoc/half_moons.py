@@ -74,11 +74,11 @@ def train(alpha: float, seed: int, steps: int = STEPS) -> Trained:
 
 
 def _network(generator: torch.Generator) -> nn.Module:
-    network = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
-    for layer in network[::2]:
+    layers = [nn.Linear(2, 64), nn.Linear(64, 64), nn.Linear(64, 2)]
+    for layer in layers:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(layer.bias)
-    return network
+    return nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
 
 
 @torch.no_grad()

@@ -123,8 +123,7 @@ def make(run: Run, task: Task, model: str = MODEL, recipe: Recipe | None = None)
     """Make one run and return its record, with the calibration on the test images among the results."""
     recipe = recipe or run.recipe
     device = torch.device("cpu")  # one kind of device, so that records agree to the last digit
-    options = {"experiment": EXPERIMENT, "run": run.name, "seed": run.seed, "device": device}
-    network, record = finetune(model, task, recipe, **options)
+    network, record = finetune(model, task, recipe, experiment=EXPERIMENT, run=run.name, seed=run.seed, device=device)
     logits = evaluate(network, test_batches(task.test, recipe.crop, device)).logits
     return replace(record, result=record.result | calibration(logits, task.test.labels))
 

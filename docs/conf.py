@@ -38,6 +38,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinxcontrib.bibtex",
+    "apidoc",
     "bitfig",
     "bitgallery",
     "mathml",
@@ -48,6 +49,11 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "gallery/**/*.ipynb", "gallery/*.ipynb", "**/.ipynb_checkpoints"]
 # sphinx-gallery links its own code; codeautolink's second visit to those pages is no news.
 suppress_warnings = ["codeautolink.match_name"]
+
+if site_url := os.environ.get("BITDOC_SITE_URL"):
+    # Social cards need the address under which the site will stand; only the publishing workflow knows it.
+    extensions.append("sphinxext.opengraph")
+    html_baseurl = ogp_site_url = site_url
 
 # -- Pages ------------------------------------------------------------------------------------------------------------
 myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
@@ -98,8 +104,8 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "plot_gallery": True,
     "within_subsection_order": "FileNameSortKey",
-    "image_srcset": ["2x"],
     "remove_config_comments": True,
+    "show_signature": False,
 }
 bitgallery_digest = digest
 
@@ -111,9 +117,10 @@ copybutton_selector = "div:not(.output):not(.sphx-glr-script-out) > div.highligh
 
 # -- Site -------------------------------------------------------------------------------------------------------------
 html_theme = "sphinx_book_theme"
-html_title = "bitdoc: Big Transfer, explained by experiments"
+html_title = "Big Transfer, explained"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_domain_indices = False
 html_copy_source = False
 html_context = {"default_mode": "auto"}
 html_show_sourcelink = False

@@ -13,7 +13,7 @@ from bitdoc.half_moons import ALPHAS, SEEDS, confidence, fresh_accuracy, train
 
 # %%
 # The probability that the network gives to the orange class, everywhere in the plane. Without MixUp it is close to 0 or
-# to 1 almost everywhere, also where there is no data. With MixUp a pale band opens between the moons.
+# to 1 almost everywhere, also where there is no data. With MixUp a band of undecided color opens between the moons.
 
 boundaries = figures.draw("mixup-moons")
 

@@ -2,9 +2,9 @@ r"""
 Batch norm, group norm and the size of the batch
 ================================================
 
-Wu and He's group-norm paper has a figure that made its case: with fewer images to a batch, batch norm's error rises and
-group norm's does not. Here it is in miniature, with and without weight standardization, and beside it the transfer table
-of the BiT paper. The page draws from cached runs in seconds. ``--run`` measures: it goes on where it stopped and adds to
+Wu and He's group-norm paper has a figure that made its case: with fewer images in a batch, batch norm's error rises and
+group norm's does not. Here it is in miniature, with and without weight standardization, and after it the transfer table
+of the BiT paper. The page draws from cached runs in seconds. ``--run`` measures, goes on where it stopped, and adds to
 the cache::
 
     python examples/plot_norm_batch_size.py --run batch-size --datadir data   # about 40 minutes of one core
@@ -28,10 +28,10 @@ seeds = [int(seed) for seed in arguments.seeds.split(",")]
 # The study of the batch size
 # ---------------------------
 #
-# A narrow ResNet v2 (R14x0.125) sees 16,000 CIFAR-10 images once, enlarged to 48 pixels so that its last maps still have
-# 2 x 2 positions. There are four variants: batch or group norm, plain or standardized filters. Each has its learning rate
-# chosen at a batch of 32, on 2,000 training images held out for it; at other batches the rate is proportional to the
-# batch. Every run is scored on all 10,000 test images.
+# A narrow ResNet v2 (R14x0.125) sees 16,000 CIFAR-10 images once, enlarged to 48 pixels so that its last maps still
+# have 2 x 2 positions. There are four variants: batch or group norm, plain or standardized filters. Each has its
+# learning rate chosen at a batch of 32, on 2,000 training images held out for it; at other batches the rate is
+# proportional to the batch. Every run is scored on all 10,000 test images.
 
 if arguments.run == "batch-size":
     norm_study.run_batch_size(norm_study.cifar(arguments.datadir, side=48, per_class=1600), seeds)
@@ -50,9 +50,9 @@ for name, records in runs.group(runs.load(norm_study.BATCH_SIZE), norm_study.var
 # The study of transfer
 # ---------------------
 #
-# The same four variants of a somewhat wider network (R14x0.25) are pre-trained for three epochs on Tiny ImageNet at 32
-# pixels, then fine-tuned on ten CIFAR-10 images of each class, five subsets for each of three pre-trainings. Upstream all
-# variants share one learning rate; downstream each has its own, chosen on training images held out.
+# The same four variants of a somewhat wider network (R14x0.25) are pre-trained for three epochs on Tiny ImageNet at
+# 32 pixels, then fine-tuned on ten CIFAR-10 images of each class, five subsets for each of three pre-trainings.
+# Upstream all variants share one learning rate; downstream each has its own, chosen on training images held out.
 
 if arguments.run == "transfer":
     norm_transfer.run_transfer(

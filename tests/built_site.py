@@ -11,22 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-STRICT = ("-q", "-n", "-W", "--keep-going")
+OPTIONS = ("-q", "-n", "-W", "--keep-going", "-d", "docs/_build/doctrees")
 
 
 def run_sphinx(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Build the site of the checkout ``root`` as ``nox -s docs`` does."""
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        *STRICT,
-        *options,
-        "-d",
-        "docs/_build/doctrees",
-        "docs",
-        "docs/_build/html",
-    ]
+    command = [sys.executable, "-m", "sphinx", *OPTIONS, *options, "docs", "docs/_build/html"]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, encoding="utf-8", errors="replace")
 
 

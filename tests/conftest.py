@@ -6,13 +6,25 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import register_random, settings
 
 from bitdoc.resnet import ResNetV2, build
 
 # Property tests build small networks; how long one example takes says nothing about whether it is right.
 settings.register_profile("bitdoc", deadline=None, max_examples=25)
 settings.load_profile("bitdoc")
+
+
+class TorchRandom:
+    """PyTorch's global random numbers, as Hypothesis handles them: the same for every run of an example."""
+
+    seed = staticmethod(torch.manual_seed)
+    getstate = staticmethod(torch.get_rng_state)
+    setstate = staticmethod(torch.set_rng_state)
+
+
+TORCH_RANDOM = TorchRandom()  # Hypothesis keeps a weak reference only
+register_random(TORCH_RANDOM)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ from bitdoc.resnet import (
     OFFICIAL,
     BottleneckV1,
     PreActBottleneck,
+    ResNetV1,
     Root,
     architecture,
     build,
@@ -213,6 +216,11 @@ class TestPreActivation:
         block = PreActBottleneck(8, 16, 2, GROUP, STD)
         assert [c.stride[0] for c in (block.conv_a, block.conv_b, block.conv_c, block.proj)] == [1, 2, 1, 2]
 
+    def test_or_on_the_first_1x1_as_in_2016(self):
+        block = PreActBottleneck(8, 16, 2, GROUP, STD, stride_first=True)
+        assert [c.stride[0] for c in (block.conv_a, block.conv_b, block.conv_c, block.proj)] == [2, 1, 1, 2]
+        assert block(torch.randn(1, 8, 8, 8)).shape == (1, 16, 4, 4)
+
     def test_a_negative_sum_passes_the_addition(self):
         block = PreActBottleneck(16, 16, 1, GROUP, STD)
         assert block(torch.randn(2, 16, 8, 8)).min() < 0
@@ -221,21 +229,44 @@ class TestPreActivation:
 class TestV1:
     """The block of 2015 has torchvision's arithmetic; only the place of the stride differs."""
 
-    @staticmethod
-    def pair(cin: int, stride: int) -> tuple[BottleneckV1, nn.Module]:
+    NAMES = {  # noqa: RUF012
+        **{"conv_a": "conv1", "conv_b": "conv2", "conv_c": "conv3", "norm_a": "bn1", "norm_b": "bn2", "norm_c": "bn3"},
+        **{"norm_proj": "downsample.1", "proj": "downsample.0", "root.conv": "conv1", "root.norm": "bn1", "head": "fc"},
+    }
+
+    @classmethod
+    def copy_weights(cls, ours: nn.Module, theirs: nn.Module) -> None:
+        state = {}
+        for key, value in ours.state_dict().items():
+            new = re.sub(r"stages\.(\d)", lambda m: f"layer{int(m[1]) + 1}", key)
+            for name, other in cls.NAMES.items():
+                new = re.sub(rf"(^|\.){re.escape(name)}\.", rf"\g<1>{other}.", new)
+            state[new] = value
+        theirs.load_state_dict(state)
+
+    @classmethod
+    def pair(cls, cin: int, stride: int) -> tuple[BottleneckV1, nn.Module]:
         tv = pytest.importorskip("torchvision.models.resnet")
         ours = BottleneckV1(cin, 16, stride, norm("batch"), conv(standardized=False))
         down = None
         if stride != 1 or cin != 16:
             down = nn.Sequential(nn.Conv2d(cin, 16, 1, stride, bias=False), nn.BatchNorm2d(16))
         theirs = tv.Bottleneck(cin, 4, stride, downsample=down)
-        names = {"conv_a": "conv1", "conv_b": "conv2", "conv_c": "conv3", "norm_a": "bn1", "norm_b": "bn2"}
-        names |= {"norm_c": "bn3", "proj": "downsample.0", "norm_proj": "downsample.1"}
         with torch.no_grad():
             for parameter in ours.parameters():
                 parameter.normal_(0.5, 0.5)
-        theirs.load_state_dict({f"{names[k.split('.')[0]]}.{k.split('.')[1]}": v for k, v in ours.state_dict().items()})
+        cls.copy_weights(ours, theirs)
         return ours, theirs
+
+    def test_the_whole_network_equals_torchvision(self):
+        tv = pytest.importorskip("torchvision.models.resnet")
+        ours, theirs = ResNetV1(architecture("R50x1"), classes=7).eval(), tv.resnet50(num_classes=7).eval()
+        self.copy_weights(ours, theirs)
+        for stage in (theirs.layer2, theirs.layer3, theirs.layer4):
+            stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
+        x = torch.randn(1, 3, 64, 64)
+        with torch.no_grad():
+            torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-5)
 
     @pytest.mark.parametrize(("cin", "stride"), [(16, 1), (8, 1), (8, 2)])
     def test_equals_torchvision(self, cin, stride):

@@ -138,4 +138,7 @@ def draw(id: str, theme: str = "light") -> Figure:
     if id not in entries:
         raise KeyError(f"no figure is called {id!r}; choose one of {', '.join(sorted(entries))}")
     with style.use(theme):
-        return entries[id].function()
+        drawn = entries[id].function()
+    # The label tells the gallery which figure this is, hence its alt text and its dark version.
+    drawn.set_label(id)
+    return drawn

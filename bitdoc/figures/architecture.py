@@ -125,9 +125,8 @@ def _r50(kind: str) -> tuple[int, int]:
     """Parameters and multiply-adds (224 pixels) of a 50-layer network with 1,000 classes."""
     arch = architecture("R50x1")
     with torch.device("meta"):
-        if kind == "v1":
-            model = ResNetV1(arch, 1000)
-        else:
+        model: nn.Module = ResNetV1(arch, 1000)
+        if kind != "v1":
             model = ResNetV2(arch, 1000, "batch", standardized=False)
             block = partial(PreActBottleneck, stride_first=kind == "v2")
             model.stages = make_stages(arch, block, norm("batch"), conv(standardized=False))

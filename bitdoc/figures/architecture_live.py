@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bitdoc.figures import figure, style, value
-from bitdoc.resnet import ResNetV1, ResNetV2, Root, architecture, build
+from bitdoc.resnet import BottleneckV1, PreActBottleneck, ResNetV1, ResNetV2, Root, architecture, build
 
 _DEPTHS = (50, 101, 200)
 _SEEDS = (0, 1, 2)
@@ -37,32 +37,34 @@ def block_gradients(version: str, depth: int, seed: int, shortcuts_only: bool = 
     list of float
         From the first block to the last, divided by the last.
     """
-    torch.manual_seed(seed)
-    arch = architecture(f"R{depth}x0.125")
-    model = ResNetV1(arch, 10, "none") if version == "v1" else ResNetV2(arch, 10, "none", standardized=False)
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    nn.init.normal_(model.head.weight)
-    outputs: list[Tensor] = []
-    for block in (block for stage in model.stages for block in stage):
-        block.register_forward_hook(lambda _, __, out: outputs.append(out))
-        if shortcuts_only:
-            block.conv_c.register_forward_hook(lambda _, __, out: out.detach())
-    logits = model(torch.randn(4, 3, 32, 32))
-    gradients = torch.autograd.grad((logits * torch.randn_like(logits)).sum(), outputs)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        arch = architecture(f"R{depth}x0.125")
+        model: ResNetV1 | ResNetV2
+        model = ResNetV1(arch, 10, "none") if version == "v1" else ResNetV2(arch, 10, "none", standardized=False)
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight)
+        outputs: list[Tensor] = []
+        for block in (module for module in model.modules() if isinstance(module, BottleneckV1 | PreActBottleneck)):
+            block.register_forward_hook(lambda _, __, out: outputs.append(out))
+            if shortcuts_only:
+                block.conv_c.register_forward_hook(lambda _, __, out: out.detach())
+        logits = model(torch.randn(4, 3, 32, 32))
+        gradients = torch.autograd.grad((logits * torch.randn_like(logits)).sum(), outputs)
     norms = [gradient.double().norm().item() for gradient in gradients]
     return [norm / norms[-1] for norm in norms]
 
 
 @cache
 def _gradients(shortcuts_only: bool) -> dict[tuple[str, int], list[list[float]]]:
-    with torch.random.fork_rng():
-        return {
-            (version, depth): [block_gradients(version, depth, seed, shortcuts_only) for seed in _SEEDS]
-            for version in _LOOK
-            for depth in _DEPTHS
-        }
+    return {
+        (version, depth): [block_gradients(version, depth, seed, shortcuts_only) for seed in _SEEDS]
+        for version in _LOOK
+        for depth in _DEPTHS
+    }
 
 
 def _at_first_block(version: str, depth: int) -> float:
@@ -148,7 +150,7 @@ def _padding_effect(side: int) -> tuple[Tensor, list[float]]:
     """Return the share of root outputs that differ at each position, and the relative change of the features."""
     differs, changes = torch.zeros(side // 4, side // 4), []
     for seed in _SEEDS:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = build("R50x0.25", 0)
         x = clouds(2, side, seed)
@@ -184,19 +186,19 @@ def _padding_alt() -> str:
 )
 def draw_padding() -> Figure:
     """Draw where the root's output changes, and by how much the features move."""
-    fig, (left, right) = style.new(7.2, 3.3, columns=2)
+    fig, (left, right) = style.new(7.2, 3.2, columns=2, gridspec_kw={"wspace": 0.08})
     differs, _ = _padding_effect(64)
-    left.set_title("root output at 64 pixels")
-    picture = left.pcolormesh(100 * differs, cmap="cividis", rasterized=False)
+    left.set_title("outputs of the root that differ, %")
+    picture = left.pcolormesh(100 * differs, cmap="cividis", edgecolors="face")
     left.invert_yaxis()
     left.set(aspect="equal", xlabel="column", ylabel="row", xticks=[0, 8, 16], yticks=[0, 8, 16])
-    fig.colorbar(picture, ax=left, label="outputs that differ, %", shrink=0.9)
+    fig.colorbar(picture, ax=left, shrink=0.9)
     sides = (32, 64, 128, 224)
     changes = [[100 * change for change in _padding_effect(side)[1]] for side in sides]
     for side, points in zip(sides, changes, strict=True):
         right.plot([side] * len(points), points, "o", color=style.COLOURS["orange"], alpha=0.6)
     right.plot(sides, [sum(points) / len(points) for points in changes], color=style.COLOURS["orange"])
-    right.set(ylim=(0, None), xticks=sides, xlabel="side of the image, pixels", ylabel="relative change, %")
-    right.set_title("pooled features")
+    right.set(ylim=(0, None), xticks=sides, xlabel="side of the image, pixels")
+    right.set_title("relative change of the features, %")
     right.grid(axis="y")
     return fig

@@ -68,7 +68,7 @@ def parts(name: str, side: int, classes: int) -> list[Part]:
     """Walk a network from its input to its head, on images of ``side`` pixels."""
     with torch.device("meta"):
         model = build(name, classes)
-    pieces = {"root": [model.root]}
+    pieces: dict[str, list[nn.Module]] = {"root": [model.root]}
     for i, stage in enumerate(model.stages):
         pieces[f"stage {i + 1}"] = [stage]
     pieces["norm, pool, head"] = [model.norm, model.head]
@@ -155,12 +155,12 @@ def _accuracy(name: str, upstream: str) -> float | None:
 
 @table(
     "arch-sizes",
-    caption="The published architectures. Parameters (millions) of the body alone, and with a 1,000-class head beside"
-    " the count {cite:t}`wightman2019timm` publishes; multiply-adds (billions) of one image of 128 and of 224 pixels,"
-    " halved from the count of PyTorch's `FlopCounterMode`, which sees convolutions and the head; top-1 accuracy on"
-    " ILSVRC-2012 in percent after fine-tuning at 384 pixels (R152x4: 480) from ILSVRC-2012 (S), ImageNet-21k (M),"
-    " JFT-300M (L), read off Fig. 5 of {cite:t}`kolesnikov2020bit`. R152x2 is not in the paper: its number is the"
-    " README's {cite:p}`google2021bitcode`, at 480 pixels.",
+    caption="The published architectures: parameters in millions of the body, of the whole with 1,000 classes, and the"
+    " latter as {cite:t}`wightman2019timm` counts it; multiply-adds in billions for one image of 128 or 224 pixels "
+    "(half the count of PyTorch's `FlopCounterMode`: convolutions and head); published top-1 accuracy on ILSVRC-2012 "
+    "in percent, fine-tuned at 384 pixels (R152x4 at 480) from ILSVRC-2012 (S), ImageNet-21k (M) or JFT-300M (L), read "
+    "off Fig. 5 of {cite:t}`kolesnikov2020bit`. R152x2 stands only in the README, fine-tuned at 480 pixels "
+    "{cite:p}`google2021bitcode`.",
 )
 def sizes_table() -> list[list[str]]:
     """Parameters, operations and published accuracy of every architecture."""
@@ -176,7 +176,8 @@ def sizes_table() -> list[list[str]]:
 
 def _bubbles_caption() -> str:
     times = size("R152x4", 224) / size("R50x1", 224)
-    small, large = (_accuracy("R152x4", data) - _accuracy("R50x1", data) for data in "SL")
+    values = FIG5.values["ILSVRC-2012"]
+    small, large = (values["R152x4"][data] - values["R50x1"][data] for data in "SL")
     return (
         "What size buys. Each bubble is a network: operations for one 224×224 image across, published top-1 accuracy on"
         " ILSVRC-2012 up, area in proportion to the parameters. From R50x1 to R152x4, with"

@@ -10,9 +10,10 @@ import copy
 import difflib
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -76,7 +77,7 @@ def walk(block: nn.Module, shape: tuple[int, ...]) -> list[Box]:
     Returns
     -------
     list of Box
-        The first is the input, the last the output.
+        The first is the input, the last the output; ``nn.Identity`` does nothing and is left out.
 
     Raises
     ------
@@ -93,10 +94,18 @@ def walk(block: nn.Module, shape: tuple[int, ...]) -> list[Box]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"cannot walk {type(block).__name__} with an input of shape {shape}: {reason}") from error
     source = type(block).forward.__code__.co_filename
-    return [_box(node, module, source) for node in graph.nodes]
+    return [_box(node, module, source) for node in graph.nodes if not _is_identity(node, module)]
+
+
+def _is_identity(node: fx.Node, module: nn.Module) -> bool:
+    return node.op == "call_module" and isinstance(module.get_submodule(str(node.target)), nn.Identity)
 
 
 def _box(node: fx.Node, module: nn.Module, source: str) -> Box:
+    inputs = list(node.all_input_nodes)
+    for i, reads in enumerate(inputs):  # whoever reads from an identity reads from what the identity reads
+        while _is_identity(reads, module):
+            reads = inputs[i] = reads.all_input_nodes[0]
     meta = node.meta.get("tensor_meta")
     label, detail = _label(node, module)
     lines = re.findall(rf'File "{re.escape(source)}", line (\d+), in forward', node.stack_trace or "")
@@ -104,7 +113,7 @@ def _box(node: fx.Node, module: nn.Module, source: str) -> Box:
         name=node.name,
         label=label,
         detail=detail,
-        inputs=tuple(n.name for n in node.all_input_nodes),
+        inputs=tuple(reads.name for reads in inputs),
         shape=tuple(meta.shape[1:]) if meta else (),
         line=int(lines[-1]) if lines else 0,
     )
@@ -114,7 +123,7 @@ def _label(node: fx.Node, module: nn.Module) -> tuple[str, str]:
     if node.op in ("placeholder", "output"):
         return {"placeholder": "in", "output": "out"}[node.op], ""
     if node.op == "call_module":
-        return _layer_label(module.get_submodule(node.target))
+        return _layer_label(module.get_submodule(str(node.target)))
     known = {operator.add: "+", torch.add: "+", F.relu: "ReLU", torch.relu: "ReLU", "relu": "ReLU", "mean": "average"}
     if node.target in known:
         return known[node.target], ""
@@ -123,7 +132,8 @@ def _label(node: fx.Node, module: nn.Module) -> tuple[str, str]:
         padding = f", pad {node.kwargs['padding']}" if node.kwargs["padding"] else ""
         return f"{node.args[1]}×{node.args[1]} max-pool", f"/{node.kwargs['stride']}{padding}"
     if name == "pad":
-        return "zeros around", f"{node.args[1][0]} wide"
+        sides: Any = node.args[1]
+        return "zeros around", f"{sides[0]} wide"
     return name, ""
 
 
@@ -132,7 +142,7 @@ def _layer_label(layer: nn.Module) -> tuple[str, str]:
         kind = "std. conv" if isinstance(layer, StdConv2d) else "conv"
         stride = f" /{layer.stride[0]}" if layer.stride[0] != 1 else ""
         return f"{layer.kernel_size[0]}×{layer.kernel_size[1]} {kind}", f"{layer.out_channels}{stride}"
-    names = {nn.BatchNorm2d: "batch norm", nn.GroupNorm: "group norm", nn.Identity: "identity", nn.ReLU: "ReLU"}
+    names = {nn.BatchNorm2d: "batch norm", nn.GroupNorm: "group norm", nn.ReLU: "ReLU"}
     return names.get(type(layer), type(layer).__name__), ""
 
 
@@ -154,8 +164,9 @@ def differences(left: list[Box], right: list[Box]) -> tuple[set[str], set[str]]:
     new: set[str] = set()
     for on_trunk in (True, False):
         a, b = ([box for box in side if (box.name in trunk(side)) == on_trunk] for side in (left, right))
-        texts = ([(box.label, box.detail) for box in side] for side in (a, b))
-        for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+        texts = [[(box.label, box.detail) for box in side] for side in (a, b)]
+        matcher = difflib.SequenceMatcher(None, texts[0], texts[1], autojunk=False)
+        for tag, a0, a1, b0, b1 in matcher.get_opcodes():
             if tag != "equal":
                 new |= {box.name for box in b[b0:b1]}
             if a1 - a0 > b1 - b0:
@@ -172,7 +183,7 @@ def _places(boxes: list[Box]) -> dict[str, tuple[float, float]]:
     return {name: (0.0 if name in main else _COLUMN, -float(depth)) for name, depth in row.items()}
 
 
-def draw_block(ax: Axes, boxes: list[Box], new: set[str] = frozenset(), gone: set[str] = frozenset()) -> None:
+def draw_block(ax: Axes, boxes: list[Box], new: Set[str] = frozenset(), gone: Set[str] = frozenset()) -> None:
     """Draw walked boxes into ``ax``: solid orange outlines for those in ``new``, dashed ones for those in ``gone``."""
     places, main = _places(boxes), trunk(boxes)
     for box in boxes:
@@ -190,7 +201,10 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], on_tr
     path = [(x0, y0), (x1, y1)]
     if x0 != x1:  # leave the trunk sideways, come back to it sideways
         path.insert(1, (x1, y0) if x1 > x0 else (x0, y1))
-    look = {"color": style.COLOURS["blue"] if on_trunk else style.ink(), "linewidth": 2.6 if on_trunk else 1.2}
+    look: dict[str, Any] = {
+        "color": style.COLOURS["blue"] if on_trunk else style.ink(),
+        "linewidth": 2.6 if on_trunk else 1.2,
+    }
     ax.plot(*zip(*path, strict=True), zorder=1, **look)
     (xa, ya), (xb, yb) = path[-2:]
     tip = (xb, yb + _HEIGHT / 2) if xa == xb else (xb + _WIDTH / 2, yb)
@@ -200,7 +214,7 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], on_tr
 
 def _draw_box(ax: Axes, box: Box, place: tuple[float, float], new: bool, gone: bool) -> None:
     x, y = place
-    centered = {"ha": "center", "va": "center", "fontsize": 10, "zorder": 4}
+    centered: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9.5, "zorder": 4}
     if box.label in ("in", "out"):
         ax.text(x, y, "×".join(map(str, box.shape)), backgroundcolor=style.ink("paper"), **centered)
         return
@@ -244,7 +258,7 @@ def block_diagram(blocks: Mapping[str, nn.Module], shape: tuple[int, int, int]) 
     gone: dict[str, set[str]] = {title: set() for title in walked}
     for left, right in pairwise(walked):
         gone[left], new[right] = differences(walked[left], walked[right])
-    fig, axes = style.new(2.2 * len(walked), 0.46 * rows + 0.3, columns=len(walked), squeeze=False)
+    fig, axes = style.new(2.35 * len(walked), 0.46 * rows + 0.3, columns=len(walked), squeeze=False)
     for ax, (title, boxes) in zip(axes[0], walked.items(), strict=True):
         draw_block(ax, boxes, new[title], gone[title])
         ax.set_ylim(0.6 - rows, 0.4)

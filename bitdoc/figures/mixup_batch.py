@@ -31,7 +31,11 @@ def cifar() -> data.Images | None:
 
 def _caption() -> str:
     images = cifar()
-    source = f"CIFAR-10 {{cite:p}}`krizhevsky2009learning`, {images.encoding}" if images else "not drawn in this build"
+    source = (
+        f"CIFAR-10 {{cite:p}}`krizhevsky2009learning`, stored as {images.encoding}"
+        if images
+        else "not drawn in this build"
+    )
     return (
         f"A batch and how BiT mixes it: the batch, the same batch in a shuffled order, and {LAM} of the first plus "
         f"{1 - LAM:.1f} of the second. One $\\lambda$ serves the whole batch. Images: {source}."
@@ -58,7 +62,7 @@ def batch() -> Figure:
         ax.text(0.5, 0.5, text, ha="center", va="center")
         return fig
     partner = torch.tensor(PARTNER)
-    pixels = images.pixels.double()
+    pixels = images.fetch(torch.arange(len(CHOSEN))).double()
     rows = {"batch": pixels, "partner": pixels[partner], f"{LAM} + {1 - LAM:.1f}": mix(pixels, LAM, partner)}
     fig, axes = style.new(7.2, 5.9, len(rows), len(CHOSEN))
     names = [images.classes[label] for label in images.labels]

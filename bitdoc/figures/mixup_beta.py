@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -39,7 +38,7 @@ def density(alpha: float, lam: np.ndarray) -> np.ndarray:
     return np.exp(log_scale + (alpha - 1) * (np.log(lam) + np.log1p(-lam)))
 
 
-def show_density(ax: Axes, alpha: float, lam: Sequence[float]) -> None:
+def show_density(ax: Axes, alpha: float, lam: np.ndarray) -> None:
     """Draw the density of Beta(α, α) up to 3, and the given weights as marks below it."""
     grid = np.linspace(0.001, 0.999, 999)
     ax.plot(grid, density(alpha, grid), color=style.COLOURS["purple"])

@@ -205,8 +205,8 @@ def noise() -> Figure:
 
 @table(
     "mixup-measured",
-    caption="Accuracy in percent on 2,000 CIFAR-10 test images, mean (lowest to highest) of three seeds. Last row: "
-    f"{study.LONGER} times as many steps.",
+    caption=f"Accuracy in percent on {10 * study.TEST_PER_CLASS:,} CIFAR-10 test images, mean (lowest to highest) of "
+    f"{len(study.SEEDS)} seeds. Last row: {study.LONGER} times as many steps.",
 )
 def measured() -> list[list[str]]:
     """A row for each number of examples per class, a column for each α."""

@@ -37,7 +37,7 @@ def halfway(alpha: float) -> float:
 def _alt_boundaries() -> str:
     return (
         "Four maps of the plane with two interleaved half-moons. Without MixUp almost the whole plane is colored "
-        "strongly and the change of class is a thin line; as alpha grows the pale band between the moons widens. "
+        "strongly and the change of class is a thin line; as alpha grows a band of undecided color opens between them. "
         f"Halfway between the classes the mean confidence is {halfway(0.0):.2f} without MixUp and {halfway(1.0):.2f} "
         "at alpha 1."
     )

@@ -79,7 +79,7 @@ def show_label(ax: Axes, lam: float) -> None:
 )
 def samples() -> Figure:
     """Six values of λ in two rows, each picture above its label."""
-    fig, axes = style.new(7.2, 5.9, 4, 3, height_ratios=(5, 1, 5, 1))
+    fig, axes = style.new(7.2, 5.3, 4, 3, height_ratios=(4, 1, 4, 1))
     for place, lam in enumerate((1.0, 0.9, 0.7, 0.5, 0.3, 0.0)):
         row, column = divmod(place, 3)
         show_picture(axes[2 * row, column], lam)

@@ -25,7 +25,7 @@ def background_share(gamma: float) -> float:
 
 def percent(share: float) -> str:
     """A share in percent, as short as it can be told."""
-    return f"{share:.0f} %" if share >= 1 else f"{share:.2f} %" if share >= 0.01 else "less than 0.01 %"
+    return f"{share:.0f}%" if share >= 1 else f"{share:.2f}%" if share >= 0.01 else "less than 0.01%"
 
 
 @value("focal-share-ce")
@@ -61,8 +61,12 @@ def curves() -> Figure:
     p = torch.linspace(0.01, 0.995, 200)
     for gamma, colour in GAMMAS.items():
         top.plot(p, focal_loss(p, gamma), color=style.COLOURS[colour])
-        at = float(focal_loss(torch.tensor(0.66), gamma))
-        top.text(0.67, 1.12 * at, f"γ = {gamma:g}", color=style.COLOURS[colour], fontsize=10, va="bottom")
+        at = 0.92 - 0.12 * list(GAMMAS).index(gamma)
+        height = float(focal_loss(torch.tensor(at), gamma))
+        box = {"facecolor": style.ink("paper"), "edgecolor": "none", "pad": 1}
+        top.text(
+            at, height, f"γ = {gamma:g}", color=style.COLOURS[colour], fontsize=10, ha="center", va="center", bbox=box
+        )
     top.set(yscale="log", xlim=(0, 1), ylim=(1e-4, 6), xlabel="probability of the true answer", ylabel="loss")
     top.grid(axis="y")
     shares = [background_share(gamma) for gamma in GAMMAS]
@@ -88,7 +92,7 @@ def results() -> list[list[str]]:
 @figure(
     "retinanet-table3",
     caption="RetinaNet on COCO-2017 val with R101x3 backbones, published, Table 3 of {cite:t}`kolesnikov2020bit`: "
-    "median of five runs. The grey point is quoted there from the RetinaNet paper, whose number is for a "
+    "median of five runs. The gray point is quoted there from the RetinaNet paper, whose number is for a "
     "ResNeXt-101-FPN on COCO test-dev {cite:p}`lin2017focal`: another backbone and other images.",
     alt="Four points on a line of average precision: RetinaNet from the literature 40.8, BiT-S 41.7, BiT-M 43.2 and "
     "BiT-L 43.8. More upstream data gives a better detector.",

@@ -14,7 +14,7 @@ def _size(millions: float | None) -> str:
 
 @table(
     "models-all",
-    caption="Every model in a table or figure of the BiT paper, its size in millions of parameters, and its numbers "
+    caption="The models behind BiT's results: what each one is, its size in millions of parameters, and its numbers "
     "there (accuracy or AP in percent, published). A dash: no source at hand gives the size.",
 )
 def all_models() -> list[list[str]]:

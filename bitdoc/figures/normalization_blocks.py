@@ -204,9 +204,9 @@ def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
         "Group norm has two groups of two channels."
     ),
     alt=(
-        "Sixteen numbers in a grid, shown four times. The framed 8 becomes 0.33 under batch norm (set 8, 2, 10, 8), 0.20 "
-        "under layer norm (all eight values of image A), 1.00 under instance norm (8 and 2), and 1.67 under group norm "
-        "(2, 0, 8, 2)."
+        "Sixteen numbers in a grid, shown four times. The framed 8 becomes 0.33 under batch norm (set 8, 2, 10, 8), "
+        "0.20 under layer norm (all eight values of image A), 1.00 under instance norm (8 and 2), and 1.67 under "
+        "group norm (2, 0, 8, 2)."
     ),
 )
 def worked() -> Figure:
@@ -219,7 +219,7 @@ def worked() -> Figure:
 
 # ---- What moves when one image changes: the still form of the explorer ----------------------------------------------
 
-#: The explorer's block, (3, 8, 2, 2): one line per image, four positions per channel. The widget holds the same numbers.
+#: The explorer's block, (3, 8, 2, 2): a line for each image, four positions for each channel. The widget has it too.
 _EXPLORER = """
     9 7 8 4   3 2 5 6   1 0 2 1   6 9 9 8   4 4 1 3   7 5 9 7   2 6 3 1   5 3 6 2
     4 3 2 3   2 1 2 3   0 1 1 2   5 3 4 4   2 3 1 2   3 4 5 4   1 3 2 2   3 1 2 2
@@ -246,13 +246,15 @@ def movement(kind: str, groups: int) -> Tensor:
 @figure(
     "norm-explorer",
     caption=(
-        "The explorer as a still: image 2 of three is exchanged for another. The darker a cell, the more the normalized "
-        "values of that image and channel move; at the right the mean absolute change per image. Under batch norm images "
-        "1 and 3 move although nothing happened to them; under the other three norms they do not move at all."
+        "Which outputs move when image 2 of three is exchanged for another? On the screen: choose a norm, point at a "
+        "value (or walk there with the arrow keys) to see which values share its mean, then exchange image 2. On "
+        "paper: the darker a cell, the more the normalized values of that image and channel move; at the right the "
+        "mean absolute change. Images 1 and 3 move under batch norm only."
     ),
     alt=(
         "Four grids of three images by eight channels. Under batch norm the cells of all three images are coloured "
-        "although only image 2 was exchanged; under layer, instance and group norm images 1 and 3 change by exactly zero."
+        "although only image 2 was exchanged; under layer, instance and group norm images 1 and 3 change by exactly "
+        "zero."
     ),
 )
 def explorer_still() -> Figure:

@@ -16,7 +16,7 @@ from bitdoc.figures import figure, style, value
 # ---- The scale of activations through twenty layers ----------------------------------------------------------------
 
 LAYERS = 20
-#: Standard deviation of the weights, in units of He et al.'s start, sqrt(2 / fan-in). PyTorch's default is sqrt(1/6) of it.
+#: Standard deviation of the weights, in units of He et al.'s sqrt(2 / fan-in). PyTorch's default is sqrt(1/6) of it.
 STARTS = {"1.5 × He": 1.5, "He": 1.0, "PyTorch's default": (1 / 6) ** 0.5}
 
 
@@ -45,13 +45,14 @@ def scales(start: str, kind: str | None) -> list[float]:
 @figure(
     "norm-depth",
     caption=(
-        "Size of the activations (root mean square, logarithmic axis) on their way through twenty convolutions with ReLU, "
-        "32 channels each, for three common scales of random weights. Left: nothing else. Right: the same weights with "
-        "batch norm (lines) or group norm (circles) before each ReLU; the three starts coincide."
+        "Size of the activations (root mean square, logarithmic axis) on their way through twenty convolutions with "
+        "ReLU, 32 channels each, for three common scales of random weights. Left: nothing else. Right: the same "
+        "weights with batch norm (lines) or group norm (circles) before each ReLU; the three starts coincide."
     ),
     alt=(
         "Left, three lines on a logarithmic axis: one grows a thousandfold over twenty layers, one stays level, one "
-        "shrinks more than a hundred-millionfold. Right, with batch or group norm, all lines are flat and lie on each other."
+        "shrinks more than a hundred-millionfold. Right, with batch or group norm, all lines are flat and lie on each "
+        "other."
     ),
 )
 def depth() -> Figure:
@@ -103,13 +104,13 @@ def batch_means(batch: int, draws: int = 400) -> tuple[Tensor, Tensor]:
     "norm-batch-mean",
     format="png",
     caption=(
-        "Each dot is the mean (left) or the standard deviation (right) of one random batch of 2, 8 or 32 values from a "
-        "population of mean 0 and standard deviation 1 (dashed); 400 batches each. The bars span one standard deviation "
-        "of the dots to either side of their mean."
+        "Each dot is the mean (left) or the standard deviation (right) of one random batch of 2, 8 or 32 values from "
+        "a population of mean 0 and standard deviation 1 (dashed); 400 batches each. The bars span one standard "
+        "deviation of the dots to either side of their mean."
     ),
     alt=(
-        "Clouds of dots. Means of batches of 2 scatter from about minus 2 to 2, of 32 only from about minus one half to "
-        "one half. The standard deviation of a batch of 2 is often near 0 and on average well below 1."
+        "Clouds of dots. Means of batches of 2 scatter from about minus 2 to 2, of 32 only from about minus one half "
+        "to one half. The standard deviation of a batch of 2 is often near 0 and on average well below 1."
     ),
 )
 def batch_mean() -> Figure:
@@ -164,13 +165,14 @@ def running(steps: int = 100, batch: int = 8) -> tuple[list[float], list[float]]
 @figure(
     "norm-running",
     caption=(
-        "One channel of a batch-norm layer, step by step. Dots: the mean of each training batch (8 values), which training "
-        "subtracts. Line: the running mean, which inference subtracts; each step moves it one tenth of the way to the "
-        "dot. At step 60 the data set changes: for some twenty steps the line fits neither the old data nor the new."
+        "One channel of a batch-norm layer, step by step. Dots: the mean of each training batch (8 values), which "
+        "training subtracts. Line: the running mean, which inference subtracts; each step moves it one tenth of the "
+        "way to the dot. At step 60 the data set changes: for some twenty steps the line fits neither the old data "
+        "nor the new."
     ),
     alt=(
-        "Dots scatter around 1 and, from step 60 on, around 2.5. The running mean climbs from 0 to 1 in about twenty steps, "
-        "stays there, and needs about twenty steps more to follow the jump."
+        "Dots scatter around 1 and, from step 60 on, around 2.5. The running mean climbs from 0 to 1 in about twenty "
+        "steps, stays there, and needs about twenty steps more to follow the jump."
     ),
 )
 def running_statistics() -> Figure:
@@ -195,7 +197,7 @@ def running_statistics() -> Figure:
 def company(kind: str, batches: int = 8, size: int = 4) -> Tensor:
     """Logits of one image in batches with different companions, ``(batches, 6)``, from a network in training mode.
 
-    The network is an R14x0.25 with random weights and norm ``kind``; images are noise of random brightness and contrast.
+    The network is an R14x0.25 with random weights and norm ``kind``; images are noise of random level and contrast.
     """
     generator = torch.Generator().manual_seed(7)
     torch.manual_seed(0)
@@ -227,8 +229,8 @@ def _strip(ax: Axes, kind: str, colour: str) -> None:
         "batch norm they differ from pass to pass; with group norm the eight lines are one."
     ),
     alt=(
-        "Left, batch norm: eight zigzag lines that disagree by about as much as they vary. Right, group norm: eight lines "
-        "that lie exactly on each other."
+        "Left, batch norm: eight zigzag lines that disagree by about as much as they vary. Right, group norm: eight "
+        "lines that lie exactly on each other."
     ),
 )
 def batch_mates() -> Figure:

@@ -98,10 +98,10 @@ def landscape(standardized: bool) -> tuple[Tensor, nn.Sequential]:
 @figure(
     "norm-loss-line",
     caption=lambda: (
-        "How the loss changes when all filters take one step of the given length against their gradient, measured on the "
-        f"batch at hand at {len(SEEDS) * STEPS // EVERY} moments of training a small network with group norm, with plain "
-        "and with standardized filters. Line: median; band: middle half. Up to where the curve still falls, the gradient "
-        "can be trusted. Length is relative to that of the raw filters, so both networks are held to the same measure."
+        "How the loss changes when all filters take one step of the given length against their gradient, measured on "
+        f"the batch at hand at {len(SEEDS) * STEPS // EVERY} moments of training a small network with group norm, with "
+        "plain and with standardized filters. Line: median; band: middle half. As far as the curve falls, the gradient "
+        "can be trusted. Length is relative to that of the raw filters, the same measure for both networks."
     ),
     alt=lambda: (
         "Both curves first fall below zero. With plain filters the median turns upwards at shorter steps and rises to "
@@ -148,13 +148,13 @@ def line_standardized() -> str:
 @figure(
     "norm-ws-filters",
     caption=(
-        "Six filters of the first layer of the network of the next figure, trained with plain convolutions: above as they "
-        "are, below standardized. One color scale for each row, zero in white; mean and standard deviation of its nine "
-        "weights under each filter. The pattern of a filter stays; its level and its size go."
+        "Six filters of the first layer of the network of the next figure, trained with plain convolutions: above as "
+        "they are, below standardized. One color scale for each row, zero in white; mean and standard deviation of "
+        "its nine weights under each filter. The pattern of a filter stays; its level and its size go."
     ),
     alt=(
-        "Two rows of six filters of 3 by 3 weights. The raw filters differ in mean and spread; every standardized filter "
-        "has mean 0.00 and standard deviation 1.00 and shows the same pattern as the raw one above it."
+        "Two rows of six filters of 3 by 3 weights. The raw filters differ in mean and spread; every standardized "
+        "filter has mean 0.00 and standard deviation 1.00 and shows the same pattern as the raw one above it."
     ),
 )
 def filter_view() -> Figure:
@@ -177,7 +177,7 @@ def filter_view() -> Figure:
 
 
 def rescaled(factor: float) -> tuple[Tensor, float]:
-    """Multiply all raw filters of a standardized convolution by ``factor``; return its output and its gradient's length.
+    """Multiply the raw filters of a standardized convolution by ``factor``; return output and length of the gradient.
 
     The loss is the sum of the output's cosines, an arbitrary smooth function.
     """

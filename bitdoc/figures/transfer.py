@@ -1,5 +1,3 @@
 """Figures of the page on transfer learning; importing this module registers them."""
 
 from bitdoc.figures import transfer_findings, transfer_results, transfer_rule, transfer_runs
-
-__all__ = ["transfer_findings", "transfer_results", "transfer_rule", "transfer_runs"]

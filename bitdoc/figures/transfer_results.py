@@ -24,7 +24,7 @@ def results() -> list[list[str]]:
             [
                 data,
                 *(f"{TABLE2.values[name][data]:.2f}" for name in ("BiT-S", "BiT-M")),
-                "{:.2f} ± {:.2f}".format(*cells["BiT-L"]),
+                "{:.2f}\u00a0±\u00a0{:.2f}".format(*cells["BiT-L"]),
                 *("–" if rival is None else f"{rival[0]} {rival[1]}" for rival in rivals),
             ]
         )
@@ -36,7 +36,7 @@ def results() -> list[list[str]]:
     caption="Few labels. Solid: BiT-L (R152x4), medians of five random subsets, read off Fig. 2 of "
     "{cite:t}`kolesnikov2020bit`. Dashed: a ResNet-50 pre-trained on ILSVRC-2012, read off Fig. 1, which does not show "
     "its lower points on CIFAR-10.",
-    alt="Accuracy against labelled images per class, 1 to 100, on a logarithmic axis. BiT-L rises from 66 to 98 "
+    alt="Accuracy against labeled images per class, 1 to 100, on a logarithmic axis. BiT-L rises from 66 to 98 "
     "percent on CIFAR-10, from 40 to 91 on CIFAR-100 and from 50 to 84 on ILSVRC-2012; most of the rise comes before "
     "ten images. The ResNet-50 stays far below on all three.",
 )
@@ -50,7 +50,7 @@ def low_data() -> Figure:
         ax.plot(list(few), list(few.values()), "s--", color=style.COLOURS[colour], linewidth=1.3, markersize=4)
         style.label(ax, 100, curve[100], data, style.COLOURS[colour], fontsize=10)
     ax.text(12, 12, "dashed: ResNet-50", color=style.ink(), fontsize=10)
-    ax.set(xscale="log", xlim=(0.9, 320), ylim=(0, 102), xlabel="labelled images per class", ylabel="top-1 accuracy, %")
+    ax.set(xscale="log", xlim=(0.9, 320), ylim=(0, 102), xlabel="labeled images per class", ylabel="top-1 accuracy, %")
     ax.set_xticks([1, 5, 10, 25, 100], ["1", "5", "10", "25", "100"])
     ax.minorticks_off()
     ax.grid(axis="y")

@@ -10,7 +10,7 @@ from matplotlib.patches import FancyBboxPatch
 from bitdoc import hyperrule
 from bitdoc.figures import figure, style, value
 
-#: One number of labelled examples for each size of task.
+#: One number of labeled examples for each size of task.
 _EXAMPLES = {"small": 1_000, "medium": 50_000, "large": 1_281_167}
 _RULE = ("small", "medium", "large")
 _COLOUR = dict(zip(_RULE, ("blue", "orange", "green"), strict=True))
@@ -47,7 +47,7 @@ def _schedule_text(size: str) -> str:
     "R152x4 and gives 448 and 384 to all smaller networks.",
     alt=lambda: (
         "A decision path. Images whose area is below 96 by 96 pixels are resized to 160 and cropped to 128; all others "
-        "are resized to 512 and cropped to 480. Then the number of labelled examples: below 20,000 a small task with "
+        "are resized to 512 and cropped to 480. Then the number of labeled examples: below 20,000 a small task with "
         "500 steps and no MixUp; below 500,000 a medium one with 10,000 steps and MixUp 0.1; else a large one with "
         "20,000 steps and MixUp 0.1. The rest is the same for all."
     ),
@@ -64,7 +64,7 @@ def path() -> Figure:
     for x, resolution in ((2.3, below), (6.7, above)):
         _box(ax, x, 7.2, 3.5, f"resize to {resolution.resize}²,\ncrop {resolution.crop}² at random", "sky", 1.1)
         _arrow(ax, (x, 6.65), (4.5 + (x - 4.5) * 0.45, 5.75))
-    _box(ax, 4.5, 5.3, 6.2, "How many labelled examples in all?")
+    _box(ax, 4.5, 5.3, 6.2, "How many labeled examples in all?")
     limits = (f"< {hyperrule.SMALL:,}", f"< {hyperrule.MEDIUM:,}", "more")
     for x, size, limit in zip((1.55, 4.5, 7.45), _RULE, limits, strict=True):
         _arrow(ax, (4.5 + (x - 4.5) * 0.7, 4.85), (x, 3.55), limit, side="left" if x < 5 else "right")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bitdoc import runs
 from bitdoc.feature_map import EXPERIMENT as FEATURE_MAP
 from bitdoc.fewshot import EXPERIMENT as FEW_SHOT
-from bitdoc.figures import figure, style
+from bitdoc.figures import figure, style, value
 
 MODEL = "BiT-T-R26x0.5"
 #: What is compared: the label, the model and the method of its records, and a colour.
@@ -52,7 +52,7 @@ def empty_place(ax: Axes, *commands: str) -> None:
 
 def _ways_caption() -> str:
     return (
-        f"Three ways to use a few labelled CIFAR-10 images with a small R26x0.5: all weights of {MODEL} fine-tuned, "
+        f"Three ways to use a few labeled CIFAR-10 images with a small R26x0.5: all weights of {MODEL} fine-tuned, "
         "its features frozen under a linear classifier, or the same network from random weights. Lines join medians "
         f"over random subsets, bands span all of them. {runs.provenance(_all_records())}"
     )
@@ -68,7 +68,31 @@ def _ways_alt() -> str:
         f"{label} {points[min(points)]:.0f} percent with {min(points)} and {points[max(points)]:.0f} with {max(points)}"
         for label, points in medians.items()
     ]
-    return "Median accuracy on CIFAR-10 against labelled images per class: " + "; ".join(told) + "."
+    return "Median accuracy on CIFAR-10 against labeled images per class: " + "; ".join(told) + "."
+
+
+def _median_at_ten(label: str) -> str:
+    _, model, method, _ = next(way for way in WAYS if way[0] == label)
+    values = _accuracies(_records(model, method)).get(10)
+    return f"{statistics.median(values):.1f}%" if values else "(not measured yet)"
+
+
+@value("ways-fine-tune")
+def fine_tune_at_ten() -> str:
+    """Median accuracy of fine-tuning with ten images of each class."""
+    return _median_at_ten("fine-tuned")
+
+
+@value("ways-linear-probe")
+def linear_probe_at_ten() -> str:
+    """Median accuracy of the linear probe with ten images of each class."""
+    return _median_at_ten("linear probe")
+
+
+@value("ways-scratch")
+def scratch_at_ten() -> str:
+    """Median accuracy from random weights with ten images of each class."""
+    return _median_at_ten("from scratch")
 
 
 @figure("transfer-ways", caption=_ways_caption, alt=_ways_alt)
@@ -95,7 +119,7 @@ def ways() -> Figure:
     if len(missing) == len(WAYS):
         empty_place(ax, *missing)
         return fig
-    ax.set(xscale="log", xlim=(0.9, 19), xlabel="labelled images per class", ylabel="top-1 accuracy on CIFAR-10, %")
+    ax.set(xscale="log", xlim=(0.9, 19), xlabel="labeled images per class", ylabel="top-1 accuracy on CIFAR-10, %")
     ax.set_xticks([1, 2, 5, 10], ["1", "2", "5", "10"])
     ax.minorticks_off()
     ax.grid(axis="y")
@@ -116,8 +140,8 @@ def _features_caption() -> str:
     return (
         f"Features of {setting['per_class']} CIFAR-10 test images of each class in {MODEL}, before and after "
         f"fine-tuning on {setting['examples_per_class']} other images of each class. The maps are flat: two principal "
-        f"components keep {kept[0]:.0f} % and {kept[1]:.0f} % of the variance. In the full features the nearest "
-        f"neighbor has the same class for {agreement[0]:.0f} % of the images before and {agreement[1]:.0f} % after. "
+        f"components keep {kept[0]:.0f}% and {kept[1]:.0f}% of the variance. In the full features the nearest "
+        f"neighbor has the same class for {agreement[0]:.0f}% of the images before and {agreement[1]:.0f}% after. "
         f"{runs.provenance([record])}"
     )
 
@@ -128,7 +152,7 @@ def _features_alt() -> str:
         return "An empty place: the features have not been measured yet."
     before, after = record.result["agreement"]
     return (
-        "Two maps of 200 images coloured by class. Before fine-tuning the classes overlap; afterwards they are drawn "
+        "Two maps of 200 images colored by class. Before fine-tuning the classes overlap; afterwards they are drawn "
         f"apart. Nearest neighbors share a class for {before:.0f} percent before and {after:.0f} percent after."
     )
 

@@ -18,15 +18,19 @@ from __future__ import annotations
 
 import inspect
 import os
+import posixpath
 import re
 from pathlib import Path
+from urllib.parse import quote
 
+import imagesize
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.writers.html5 import HTML5Translator
 
 from bitdoc import figures
 
@@ -36,18 +40,49 @@ THEMES = ("light", "dark")
 _NUMBER = re.compile(r"^[~≈<>+−–-]*[\d][\d\s.,/×x%±MGkB+−–-]*$")
 
 
+DPI = 160
+# Pictures that hold photographs are stored as WebP: an eighth of the bytes of PNG, and no difference to see.
+SAVING = {
+    "svg": ("svg", {"metadata": {"Date": None}}),
+    "png": ("webp", {"dpi": DPI, "pil_kwargs": {"quality": 90, "method": 6}}),
+}
+
+
+class picture(nodes.image):
+    """An image that tells its size, so that the text does not jump, and loads when it is about to be seen."""
+
+
 def draw_to_file(entry: figures.Entry, theme: str, folder: Path) -> Path:
     """Draw a registered figure into ``folder`` unless it is there already; return the file's path."""
-    path = folder / f"{entry.id}-{theme}.{entry.format}"
+    kind, options = SAVING[entry.format]
+    path = folder / f"{entry.id}-{theme}.{kind}"
     if not path.exists():
         unfinished = path.with_name(f".{os.getpid()}-{path.name}")
-        metadata = {"Date": None} if entry.format == "svg" else None
         fig = figures.draw(entry.id, theme)
         # Ticks are made while saving, so the theme has to hold there too.
         with figures.style.use(theme):
-            fig.savefig(unfinished, format=entry.format, metadata=metadata)
+            fig.savefig(unfinished, format=kind, **options)
         os.replace(unfinished, path)
     return path
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of a drawn figure on the page, in CSS pixels."""
+    width, height = imagesize.get(path)
+    scale = 96 / DPI if path.suffix == ".webp" else 1
+    return round(width * scale), round(height * scale)
+
+
+def visit_picture(self: HTML5Translator, node: picture) -> None:
+    """Write a picture; the browser fetches the one of the theme in use and leaves the other."""
+    uri = posixpath.join(self.builder.imgpath, quote(self.builder.images[node["uri"]]))
+    width, height = node["size"]
+    size = {"width": str(width), "height": str(height), "loading": "lazy", "decoding": "async"}
+    self.body.append(self.emptytag(node, "img", "", src=uri, alt=node["alt"], **size))
+
+
+def depart_picture(self: HTML5Translator, node: picture) -> None:
+    """Nothing is left to write."""
 
 
 def _known(kind: str, id: str, ids) -> str:
@@ -90,14 +125,14 @@ class BitFigure(SphinxDirective):
             return [nodes.container("", *images, classes=["bit-figure-plain", *self.options.get("class", [])])]
         return [self._figure(entry, images, caption)]
 
-    def _image(self, entry: figures.Entry, theme: str) -> nodes.image:
+    def _image(self, entry: figures.Entry, theme: str) -> picture:
         path = draw_to_file(entry, theme, Path(self.config.bitfig_cache))
         self.env.note_dependency(str(path))
         uri = Path(os.path.relpath(path, Path(self.env.doc2path(self.env.docname)).parent)).as_posix()
         alt = " ".join(entry.alt.split())
-        return nodes.image("", uri=uri, alt=alt, classes=[f"only-{theme}"])
+        return picture("", uri=uri, alt=alt, size=size_of(path), classes=[f"only-{theme}"])
 
-    def _figure(self, entry: figures.Entry, images: list[nodes.image], text: str) -> nodes.figure:
+    def _figure(self, entry: figures.Entry, images: list[picture], text: str) -> nodes.figure:
         figure = nodes.figure("", *images, classes=["bit-figure", *self.options.get("class", [])])
         inline, messages = self.parse_inline(" ".join(text.split()))
         figure += nodes.caption("", "", *inline)
@@ -228,6 +263,7 @@ def setup(app: Sphinx) -> dict:
     """Register directives, role and settings."""
     app.add_config_value("bitfig_cache", "", "env", str)
     app.add_config_value("bitfig_lead_figures", {}, "env", dict)
+    app.add_node(picture, html=(visit_picture, depart_picture))
     app.add_directive("bit-figure", BitFigure)
     app.add_directive("bit-table", BitTable)
     app.add_directive("bit-figure-functions", BitFigureFunctions)

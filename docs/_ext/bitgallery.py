@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import bitfig
 import freshness
 from docutils import nodes
 from matplotlib import pyplot as plt
@@ -34,19 +35,24 @@ def _show(fig: Figure, paths, gallery_conf: dict) -> str:
     entry = figures.registry().get(fig.get_label())
     if entry is None:
         titles = [ax.get_title(loc=place) for ax in fig.axes for place in ("left", "center", "right")]
-        return _save(fig, "light", "; ".join(filter(None, [fig.get_suptitle(), *titles])), paths, gallery_conf)
+        alt = "; ".join(filter(None, [fig.get_suptitle(), *titles]))
+        return _save(fig, None, "light", alt, paths, gallery_conf)
     pair = {"light": fig, "dark": figures.draw(entry.id, "dark")}
     parts = []
     for theme, picture in pair.items():
-        image = _save(picture, theme, entry.alt, paths, gallery_conf)
+        image = _save(picture, entry, theme, entry.alt, paths, gallery_conf)
         parts.append(f".. container:: only-{theme}\n\n" + "".join(f"    {line}\n" for line in image.splitlines()))
     return "\n".join(parts)
 
 
-def _save(fig: Figure, theme: str, alt: str, paths, gallery_conf: dict) -> str:
+def _save(fig: Figure, entry: figures.Entry | None, theme: str, alt: str, paths, gallery_conf: dict) -> str:
     path = Path(next(paths))
+    options = {}
+    if entry is not None and entry.format == "png":
+        kind, options = bitfig.SAVING["png"]
+        path = path.with_suffix(f".{kind}")
     with figures.style.use(theme):
-        fig.savefig(path)
+        fig.savefig(path, **options)
     return figure_rst([path], gallery_conf["src_dir"], " ".join(alt.split()), [{0: path}])
 
 
@@ -82,13 +88,6 @@ def _is_cross_reference(node: nodes.Node) -> bool:
     return node.tagname == "pending_xref"
 
 
-def link_examples(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Show below a function or class the examples of the gallery that use it."""
-    examples = Path(app.srcdir) / "gallery" / "backreferences" / f"{name}.examples"
-    if what in {"function", "class"} and examples.is_file() and examples.stat().st_size:
-        lines += ["", ".. rubric:: Used in", "", f".. minigallery:: {name}", ""]
-
-
 def stamp(app: Sphinx, error: Exception | None) -> None:
     """After a build without error, note the digest under which the gallery was made."""
     if error is None:
@@ -100,6 +99,5 @@ def setup(app: Sphinx) -> dict:
     app.add_config_value("bitgallery_digest", "", "", str)
     app.connect("builder-inited", remove_orphans, priority=10)
     app.connect("doctree-read", name_thumbnails)
-    app.connect("autodoc-process-docstring", link_examples, priority=900)
     app.connect("build-finished", stamp)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

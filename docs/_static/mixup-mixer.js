@@ -81,11 +81,14 @@
       this.changeAlpha();
     }
 
-    // The still figure keeps its number and caption; the widget stands where its picture was.
+    // The still figure keeps its number and caption; the widget stands where its picture was, and the notebook cell that
+    // brought it goes, because it is empty now.
     takePlaceOfStill() {
       const still = document.getElementById("fig-mixup-mixer");
       if (still) {
+        const cell = this.root.closest(".cell");
         still.prepend(this.root);
+        cell?.remove();
         still.classList.add("mixer-live");
       }
       this.root.hidden = false;

@@ -84,10 +84,8 @@ def test_theme_switch_changes_the_ground(open_page: Open) -> None:
     page = open_page("index.html")
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
-    for _ in range(3):
-        if page.evaluate("document.documentElement.dataset.theme") == "dark":
-            break
-        page.locator("button.theme-switch-button:visible").first.click()
+    page.get_by_label("Color mode").first.click()
+    page.get_by_role("button", name="Dark").click()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert page.evaluate(ground) != light
 

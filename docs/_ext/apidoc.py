@@ -1,0 +1,30 @@
+"""The API reference: each entry links to the examples that use it, and no constant prints its value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+
+
+def link_examples(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Show below a function or class the examples of the gallery that use it."""
+    examples = Path(app.srcdir) / "gallery" / "backreferences" / f"{name}.examples"
+    if what in {"function", "class"} and examples.is_file() and examples.stat().st_size:
+        lines += ["", ".. rubric:: Used in", "", f".. minigallery:: {name}", ""]
+
+
+def hide_values(app: Sphinx, doctree: nodes.document) -> None:
+    """Remove the value from each constant: it may be a path of this machine, or longer than a phone is wide."""
+    for annotation in list(doctree.findall(addnodes.desc_annotation)):
+        if annotation.astext().startswith(" = "):
+            annotation.parent.remove(annotation)
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the hooks."""
+    app.connect("autodoc-process-docstring", link_examples, priority=900)
+    app.connect("doctree-read", hide_values)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,176 @@
+"""Data sets: class folders, CIFAR, Tiny ImageNet, few-shot choices, and what is said when something is missing."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bitdoc import data
+
+
+def make_folders(root, classes=("cat", "dog"), per_class=3, size=(8, 8), suffix="png"):
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for kind in classes:
+            (root / split / kind).mkdir(parents=True)
+            for i in range(per_class):
+                pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(root / split / kind / f"{i}.{suffix}")
+
+
+def test_class_folders(tmp_path):
+    make_folders(tmp_path)
+    images = data.load("folder", "train", tmp_path)
+    assert images.classes == ("cat", "dog")
+    assert images.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert images.pixels.shape == (6, 3, 8, 8)
+    expected = np.asarray(Image.open(tmp_path / "train" / "dog" / "2.png")).transpose(2, 0, 1)
+    assert np.array_equal(images.fetch(torch.tensor([5]))[0].numpy(), expected)
+
+
+def test_numbered_files_are_in_numerical_order(tmp_path):
+    make_folders(tmp_path, per_class=12)
+    images = data.class_folders(tmp_path / "train", "folder", "train")
+    tenth = np.asarray(Image.open(tmp_path / "train" / "cat" / "10.png")).transpose(2, 0, 1)
+    assert np.array_equal(images.pixels[10].numpy(), tenth)
+
+
+def test_images_of_different_sizes_are_decoded_on_demand(tmp_path):
+    make_folders(tmp_path, size=(10, 20))
+    images = data.load("folder", "test", tmp_path, workers=2)
+    assert images.pixels is None and images.size == (10, 20)
+    batch = images.fetch(torch.tensor([0, 4]), 16)
+    assert batch.shape == (2, 3, 16, 16) and batch.dtype == torch.uint8
+    with pytest.raises(data.DataError, match="differ in size"):
+        images.fetch(torch.tensor([0]))
+    assert torch.equal(images.in_memory(16).pixels[4], batch[1])
+
+
+def test_cifar10_reads_class_folders_and_says_how_they_are_encoded(tmp_path):
+    make_folders(tmp_path / "cifar10-jpeg", data.CIFAR10_CLASSES, 2, suffix="jpg")
+    images = data.load("cifar10", "test", tmp_path)
+    assert images.classes == data.CIFAR10_CLASSES
+    assert images.encoding == "class folders, JPEG q75", "Pillow's default quality is 75"
+
+
+def test_cifar10_with_too_few_classes_is_refused(tmp_path):
+    make_folders(tmp_path)
+    with pytest.raises(data.DataError, match="2 class folders; cifar10 has 10"):
+        data.load("cifar10", "train", tmp_path)
+
+
+def test_cifar10_from_torchvisions_layout(tmp_path, monkeypatch):
+    from torchvision import datasets
+
+    class Fake:
+        def __init__(self, root, train, download):
+            self.data = np.arange(2 * 32 * 32 * 3, dtype=np.uint8).reshape(2, 32, 32, 3)
+            self.targets, self.classes = [3, 1], list(data.CIFAR10_CLASSES)
+
+    monkeypatch.setattr(datasets, "CIFAR10", Fake)
+    images = data.load("cifar10", "train", tmp_path)
+    assert images.encoding == "original" and images.labels.tolist() == [3, 1]
+    assert torch.equal(images.pixels[1, :, 0, 0], torch.from_numpy(Fake(0, 0, 0).data[1, 0, 0]))
+
+
+def test_cifar10_without_network_says_what_to_do(tmp_path, monkeypatch):
+    from torchvision import datasets
+
+    def offline(root, train, download):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(datasets, "CIFAR10", offline)
+    with pytest.raises(data.DataError, match="could not be downloaded.*--datadir"):
+        data.load("cifar10", "train", tmp_path)
+
+
+def make_tiny_imagenet(root, train=500, val=50, classes=200):
+    root.mkdir()
+    wnids = [f"n{i:08d}" for i in range(classes)]
+    (root / "wnids.txt").write_text("\n".join(wnids))
+    (root / "val" / "images").mkdir(parents=True)
+    notes = []
+    for i, wnid in enumerate(wnids):
+        (root / "train" / wnid / "images").mkdir(parents=True)
+        image = Image.new("RGB", (4, 4), (i, i, i))
+        for n in range(train):
+            image.save(root / "train" / wnid / "images" / f"{wnid}_{n}.JPEG", quality=50)
+        for n in range(val):
+            image.save(root / "val" / "images" / f"val_{i}_{n}.JPEG")
+            notes.append(f"val_{i}_{n}.JPEG\t{wnid}\t0\t0\t1\t1")
+    (root / "val" / "val_annotations.txt").write_text("\n".join(notes))
+
+
+def test_tiny_imagenet_val_and_what_is_missing(tmp_path):
+    make_tiny_imagenet(tmp_path / "tiny-imagenet-200", train=1)
+    images = data.load("tiny-imagenet", "test", tmp_path)
+    assert len(images) == 10_000 and len(images.classes) == 200
+    assert images.labels[-1] == 199 and abs(int(images.pixels[-1, 0, 0, 0]) - 199) < 3
+    with pytest.raises(data.DataError, match="incomplete: found 200 of 200 classes and 200 of 100000 train images"):
+        data.load("tiny-imagenet", "train", tmp_path)
+
+
+def test_few_shot_choice_is_balanced_nested_and_the_same_everywhere():
+    labels = torch.arange(1000) % 10
+    five, ten = (set(data.few_shot_indices(labels, k, seed=3).tolist()) for k in (5, 10))
+    assert five < ten and len(ten) == 100
+    assert all(sum(labels[i] == c for i in ten) == 10 for c in range(10))
+    assert data.few_shot_indices(labels, 5, seed=4).tolist() != sorted(five)
+    # Frozen: another machine, or a later version of a library, must choose the same images.
+    assert data.digest(data.few_shot_indices(labels, 5, seed=3)) == "4260adf976307bbf"
+
+
+def test_few_shot_errors():
+    with pytest.raises(data.DataError, match="6 examples per class asked for, but class 0 has 5"):
+        data.few_shot_indices(torch.zeros(5, dtype=torch.long), 6, 0)
+    with pytest.raises(data.DataError, match="at least 1, got 0"):
+        data.few_shot_indices(torch.zeros(5, dtype=torch.long), 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda root: None, "no folder"),
+        (lambda root: (root / "train").mkdir(), "no class folders"),
+        (lambda root: (root / "train" / "cat").mkdir(parents=True), "no images in .*cat"),
+    ],
+)
+def test_folders_without_images(tmp_path, make, message):
+    make(tmp_path)
+    with pytest.raises(data.DataError, match=message):
+        data.load("folder", "train", tmp_path)
+
+
+def test_a_damaged_image_is_named(tmp_path):
+    make_folders(tmp_path)
+    (tmp_path / "train" / "cat" / "1.png").write_bytes(b"not an image")
+    with pytest.raises(data.DataError, match="1.png cannot be read as an image"):
+        data.load("folder", "train", tmp_path)
+
+
+def test_unknown_names():
+    with pytest.raises(data.DataError, match="unknown data set 'mnist'; choose one of cifar10"):
+        data.load("mnist", "train")
+    with pytest.raises(data.DataError, match="unknown split 'dev'"):
+        data.load("cifar10", "dev")
+
+
+def test_the_environment_variable_names_the_folder(tmp_path, monkeypatch):
+    make_folders(tmp_path)
+    monkeypatch.setenv(data.DATA_VARIABLE, str(tmp_path))
+    assert len(data.load("folder", "train")) == 6
+
+
+def test_resize_matches_pillow_when_enlarging():
+    """The official pipeline enlarges 32 to 160 pixels with Pillow's bilinear filter."""
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    ours = data.resize(torch.from_numpy(pixels).permute(2, 0, 1)[None], 160)[0].permute(1, 2, 0).numpy()
+    theirs = np.asarray(Image.fromarray(pixels).resize((160, 160), Image.Resampling.BILINEAR))
+    assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
+
+
+def test_resize_matches_pillow_when_shrinking():
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 80, 3), dtype=np.uint8)
+    ours = data.resize(torch.from_numpy(pixels).permute(2, 0, 1)[None], 24)[0].permute(1, 2, 0).numpy()
+    theirs = np.asarray(Image.fromarray(pixels).resize((24, 24), Image.Resampling.BILINEAR))
+    assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1

@@ -1,0 +1,155 @@
+"""The sweep behind Fig. 6: plan, resuming, sharing, checking, and the figure on stand-in records."""
+
+import argparse
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bitdoc import data, fewshot, finetune, published, runs
+from bitdoc.figures import draw
+from bitdoc.figures import fewshot as figures
+from bitdoc.training import TrainingError
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def cifar(monkeypatch):
+    """Forty stand-in images in CIFAR-10's ten classes, and a recipe of two small steps."""
+    pixels = torch.randint(0, 256, (40, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    images = data.Images("cifar10", "train", "made", data.CIFAR10_CLASSES, torch.arange(40) % 10, pixels)
+    monkeypatch.setattr(fewshot, "cifar10", lambda datadir, split: replace(images, split=split))
+    small = finetune.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4, base_lr=0.01)
+    monkeypatch.setattr(fewshot, "miniature", lambda examples, **changes: replace(small, **changes))
+    fewshot.resized_test.cache_clear()
+    fewshot.held_out_split.cache_clear()
+    yield images
+    fewshot.resized_test.cache_clear()
+    fewshot.held_out_split.cache_clear()
+
+
+def flags(*arguments):
+    parser = argparse.ArgumentParser()
+    fewshot.arguments(parser)
+    return parser.parse_args(["--model", "R14x0.25", *arguments])
+
+
+def test_the_plan_is_every_subset_at_every_number_of_shots():
+    todo = fewshot.plan("BiT-M-R50x3")
+    assert len(todo) == 20 and len({run.name for run in todo}) == 20
+    assert {run.shots for run in todo} == {1, 2, 5, 10}
+
+
+def test_recipes_by_model():
+    images = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(1), torch.zeros(1, 3, 32, 32))
+    full = fewshot.recipe_for(fewshot.Run("BiT-M-R50x3", "fine-tune", 5, 0), images)
+    assert full == finetune.rule(50, (32, 32))
+    assert fewshot.recipe_for(fewshot.Run("R26x0.5", "fine-tune", 5, 0), images) == finetune.miniature(50)
+
+
+def test_a_sweep_makes_only_what_is_missing(results, cifar):
+    todo = fewshot.plan("R14x0.25", shots=(1, 2), seeds=(0,))
+    assert [r.name for r in fewshot.sweep(todo[:1], None)] == ["R14x0.25_fine-tune_1_0"]
+    assert [r.name for r in fewshot.sweep(todo, None)] == ["R14x0.25_fine-tune_2_0"]
+    assert fewshot.sweep(todo, None) == []
+    first = runs.load(fewshot.EXPERIMENT)[0]
+    assert first.setting["test_images"] == 40 and first.setting["test_split"] == "test"
+
+
+def test_a_killed_sweep_loses_only_the_run_under_way(results, cifar, monkeypatch):
+    todo = fewshot.plan("R14x0.25", shots=(1,), seeds=(0, 1, 2))
+    original = fewshot.make
+
+    def killed(run, *args, **options):
+        if run.seed == 1:
+            raise KeyboardInterrupt
+        return original(run, *args, **options)
+
+    monkeypatch.setattr(fewshot, "make", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fewshot.sweep(todo, None)
+    monkeypatch.setattr(fewshot, "make", original)
+    assert len(fewshot.sweep(todo, None)) == 2
+
+
+def test_parts_share_a_sweep_without_overlap():
+    todo = fewshot.plan("R26x0.5")
+    parts = [fewshot.part(todo, f"{i}/3") for i in (1, 2, 3)]
+    assert sorted((r for p in parts for r in p), key=lambda r: r.name) == sorted(todo, key=lambda r: r.name)
+    for wrong in ("0/3", "4/3", "half"):
+        with pytest.raises(TrainingError, match="expected i/n"):
+            fewshot.part(todo, wrong)
+
+
+def test_choices_are_judged_on_held_out_training_images(results, cifar, monkeypatch):
+    monkeypatch.setattr(fewshot.held_out_split.__wrapped__, "__defaults__", (2,))
+    rest, judged = fewshot.held_out_split(None)
+    assert len(rest) == 20 and len(judged) == 20 and judged.split == "held-out part of train"
+    pixels = {tuple(p.flatten().tolist()) for p in rest.pixels}
+    assert not any(tuple(p.flatten().tolist()) in pixels for p in judged.pixels)
+    record = fewshot.make(fewshot.Run("R14x0.25", "fine-tune", 1, 0), None, held_out=True, base_lr=0.5)
+    assert record.experiment == "few-shot-choice" and record.setting["test_split"] == "held-out part of train"
+
+
+def test_dry_run_prints_and_makes_nothing(results, capsys):
+    assert fewshot.command(flags("--dry-run", "--shots", "1", "--seeds", "0", "1")) == 0
+    out = capsys.readouterr().out
+    assert "2 runs, 0 of them done" in out and "R14x0.25_fine-tune_1_1: 100 steps, 6,400 images of 64 px" in out
+    assert list(results.iterdir()) == []
+
+
+def test_check_repeats_a_cached_run(results, cifar, capsys):
+    assert fewshot.command(flags("--check")) == 1
+    assert "no cached run to check" in capsys.readouterr().err
+    assert fewshot.command(flags("--run", "--shots", "2", "--seeds", "0")) == 0
+    assert fewshot.command(flags("--check")) == 0
+    assert "recorded" in capsys.readouterr().out
+    record = runs.load(fewshot.EXPERIMENT)[0]
+    runs.write(replace(record, result=record.result | {"top1": record.result["top1"] + 50}))
+    assert fewshot.command(flags("--check")) == 1
+
+
+def stand_in(model, shots, seed, accuracy, **setting):
+    base = {"method": "fine-tune", "examples_per_class": shots, "subset_seed": seed, "encoding": "stand-in"}
+    return runs.RunRecord(
+        fewshot.EXPERIMENT,
+        f"{model}_fine-tune_{shots}_{seed}",
+        model,
+        base | setting,
+        {"top1": accuracy},
+        environment={"device": "stand-in"},
+        code={"digest": "stand-in"},
+        date="2026-01-01T00:00:00+00:00",
+    )
+
+
+def test_the_figure_draws_dots_and_medians_of_the_records(results):
+    five = {k: published.FIG6_R50X3_RUNS.values[k]["M"] for k in (1, 5)}
+    for shots, accuracies in five.items():
+        for seed, accuracy in enumerate(accuracies):
+            runs.write(stand_in("BiT-M-R50x3", shots, seed, accuracy))
+    assert fewshot.medians(figures.records_of("BiT-M-R50x3")) == {1: 52.3, 5: 85.5}
+    left = draw("few-shot").axes[0]
+    dots, line = left.get_lines()
+    assert sorted(dots.get_ydata()) == sorted(five[1] + five[5])
+    assert list(line.get_xydata().flatten()) == [1, 52.3, 5, 85.5]
+    assert "BiT-M-R50x3" in [t.get_text() for t in left.texts]
+    assert "stand-in" in figures._caption() and "older code" in figures._caption()
+
+
+def test_without_records_the_figure_shows_an_empty_place_and_the_command(results):
+    texts = [t.get_text() for t in draw("few-shot").axes[0].texts]
+    assert any("not run yet" in t and "--run --model BiT-M-R50x3" in t for t in texts)
+    assert "nothing has been measured yet" in figures._alt()
+
+
+def test_runs_that_differ_are_not_drawn_on_one_line(results):
+    runs.write(stand_in("R26x0.5", 1, 0, 15.0, base_lr=0.03))
+    runs.write(stand_in("R26x0.5", 5, 0, 19.0, base_lr=0.3))
+    with pytest.raises(runs.RecordError, match="cannot stand on one line: base_lr is 0.03 and 0.3"):
+        draw("few-shot")
