@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -85,7 +86,9 @@ def held_out_split(datadir: str | None, per_class: int = 200) -> tuple[data.Imag
     return images.subset(rest.nonzero().flatten()), replace(images.subset(judged), split="held-out part of train")
 
 
-def make(run: Run, datadir: str | None, directory: str | None = None, *, held_out: bool = False, **changes) -> runs.RunRecord:
+def make(
+    run: Run, datadir: str | None, directory: str | None = None, *, held_out: bool = False, **changes
+) -> runs.RunRecord:
     """Make one run and return its record; ``changes`` replace parts of the recipe.
 
     ``held_out`` judges on held-out training images instead of the test set, for choices.
@@ -153,7 +156,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch_split", "--batch-split", type=int, help="micro-batches in a step")
 
 
-def part(todo: list[Run], only: str | None) -> list[Run]:
+def part(todo: list[Any], only: str | None) -> list[Any]:
     """Every n-th run, for ``only="i/n"``; all of them for None."""
     if only is None:
         return todo
@@ -195,5 +198,7 @@ def _print_plan(todo: list[Run]) -> int:
     for run in missing:
         recipe = miniature(10 * run.shots) if is_miniature(run.model) else rule(10 * run.shots, (32, 32))
         images = recipe.schedule[-1] * recipe.batch
-        print(f"  {run.name}: {recipe.schedule[-1]} steps, {images:,} images of {recipe.crop} px to train, 10,000 to test")
+        print(
+            f"  {run.name}: {recipe.schedule[-1]} steps, {images:,} images of {recipe.crop} px to train, 10,000 to test"
+        )
     return 0

@@ -1,7 +1,7 @@
 """One call, one fine-tuning, one run record.
 
-The recipe comes from BiT-HyperRule (:func:`rule`) or from its miniature for small machines (:func:`miniature`); the loop
-is :func:`bitdoc.training.train`.
+The recipe comes from :func:`bitdoc.recipe.rule` or, for small machines, from :func:`bitdoc.recipe.miniature`; the
+loop is :func:`bitdoc.training.train`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from bitdoc import data, hyperrule, runs, weights
+from bitdoc.recipe import Recipe, miniature, rule
 from bitdoc.resnet import ResNetV2, build
 from bitdoc.training import (
     Batch,
     Score,
-    TrainingError,
     crop_and_flip,
     evaluate,
     generator,
@@ -34,57 +34,11 @@ from bitdoc.training import (
     train,
 )
 
+__all__ = ["Recipe", "Task", "finetune", "miniature", "pick_device", "rule"]
+
 log = logging.getLogger("bitdoc")
 
 _RESIDENT = 1 << 30  # bytes of resized training pixels that are kept on the device
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What one fine-tuning does.
-
-    Attributes
-    ----------
-    resize, crop : int
-        Side of the square an image is resized to and of the square cropped from it; test images are resized to
-        ``crop`` straight away.
-    schedule : tuple of int
-        End of the warm-up, the tenfold drops, and the last step.
-    batch, split : int
-        Images in a step, and the number of micro-batches it is cut into.
-    base_lr, mixup : float
-        Peak learning rate; MixUp's α, 0 for none.
-    """
-
-    resize: int
-    crop: int
-    schedule: tuple[int, ...]
-    batch: int = 512
-    split: int = 1
-    base_lr: float = 0.003
-    mixup: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.split < 1 or self.batch % self.split:
-            raise TrainingError(f"a batch of {self.batch} cannot be split in {self.split}; choose a divisor of the batch")
-
-
-def rule(examples: int, size: tuple[int, int], arch: str = "", source: str = "code", **changes) -> Recipe:
-    """BiT-HyperRule's recipe for a data set of ``examples`` images of ``size`` (height, width)."""
-    resize, crop = hyperrule.get_resolution(size, source, arch)
-    recipe = Recipe(resize, crop, hyperrule.get_schedule(examples, source), mixup=hyperrule.get_mixup(examples))
-    return replace(recipe, **changes)
-
-
-def miniature(examples: int, **changes) -> Recipe:
-    """The rule at the scale of two CPU cores: its shape, with a fifth of the steps and an eighth of the batch.
-
-    Resolution is 80/64 where upstream used 64 (the rule: 160/128 against 224). The learning rate was chosen once, on
-    CIFAR-10 training images held out for it; the records of that choice are the experiment ``few-shot-choice``.
-    """
-    schedule = tuple(step // 5 for step in hyperrule.get_schedule(examples))
-    recipe = Recipe(80, 64, schedule, batch=64, base_lr=0.03, mixup=hyperrule.get_mixup(examples))
-    return replace(recipe, **changes)
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -105,7 +59,9 @@ class Task:
     setting: dict
 
     @classmethod
-    def choose(cls, train: data.Images, test: data.Images, examples_per_class: int | None, subset_seed: int = 0) -> Task:
+    def choose(
+        cls, train: data.Images, test: data.Images, examples_per_class: int | None, subset_seed: int = 0
+    ) -> Task:
         """Draw a balanced subset of ``train`` (None: all of it) and note which it was.
 
         Raises
@@ -148,7 +104,9 @@ def starting_network(name: str, classes: int, directory: str | None, seed: int) 
     return model, {"upstream": name.split("-")[1], "weights_sha256": weights.sha256(file)}
 
 
-def _batch_at(task: Task, recipe: Recipe, seed: int, device: torch.device) -> Callable[[int], tuple[Iterator[Batch], int]]:
+def _batch_at(
+    task: Task, recipe: Recipe, seed: int, device: torch.device
+) -> Callable[[int], tuple[Iterator[Batch], int]]:
     """Micro-batches of a step. A small set is resized once and stays on the device; a large one is fetched by need."""
     images = task.train
     small = 3 * recipe.resize**2 * len(images) <= _RESIDENT
@@ -177,7 +135,9 @@ def _batch_at(task: Task, recipe: Recipe, seed: int, device: torch.device) -> Ca
     return batch_at
 
 
-def test_batches(images: data.Images, side: int, device: torch.device, size: int = 100) -> Iterator[tuple[Tensor, Tensor]]:
+def test_batches(
+    images: data.Images, side: int, device: torch.device, size: int = 100
+) -> Iterator[tuple[Tensor, Tensor]]:
     """The test set in its own order, resized to ``side`` squares, on the device."""
     for indices in torch.arange(len(images)).split(size):
         yield images.fetch(indices, side).to(device), images.labels[indices].to(device)
@@ -245,7 +205,7 @@ def finetune(
         experiment=experiment,
         name=run,
         model=name,
-        setting=task.setting | origin | _plain(recipe) | method,
+        setting=task.setting | origin | recipe.plain() | method,
         result={"top1": round(score.top1, 3), "top5": round(score.top5, 3), "loss": round(score.loss, 5)},
         curve=watch.curve,
         cost=watch.cost(),
@@ -254,10 +214,6 @@ def finetune(
         date=runs.now(),
     )
     return model, record
-
-
-def _plain(recipe: Recipe) -> dict:
-    return asdict(recipe) | {"schedule": list(recipe.schedule)}
 
 
 class _Watch:

@@ -79,7 +79,9 @@ class Upstream:
         """Name of the run: every choice that differs from the default."""
         default = Upstream()
         parts = [self.model, f"{self.fraction:g}"]
-        parts += [f"{k}={v}" for k, v in asdict(self).items() if k not in ("model", "fraction") and v != getattr(default, k)]
+        parts += [
+            f"{k}={v}" for k, v in asdict(self).items() if k not in ("model", "fraction") and v != getattr(default, k)
+        ]
         return "_".join(parts).replace(",", "+")
 
     def plan(self, examples: int) -> list[tuple[int, int]]:
@@ -91,7 +93,9 @@ class Upstream:
                 epochs += float(count)
                 plan.append((round(epochs * examples / self.batch), int(side)))
         except ValueError as error:
-            raise TrainingError(f"cannot read the phases {self.phases!r}; expected for example 32x8,48x4,64x2") from error
+            raise TrainingError(
+                f"cannot read the phases {self.phases!r}; expected for example 32x8,48x4,64x2"
+            ) from error
         return plan
 
     def lr_at(self, step: int, steps: int) -> float | None:
@@ -173,7 +177,14 @@ def pretrain(choice: Upstream, datadir: str | None, workdir: Path, compiled: boo
             saved = time.monotonic()
 
     with tqdm(total=steps, initial=start, desc=choice.tag, unit="step", mininterval=10) as bar:
-        train(model, optimizer, _batch_at(choice, images, plan), lambda s: choice.lr_at(s, steps), start=start, on_step=on_step)
+        train(
+            model,
+            optimizer,
+            _batch_at(choice, images, plan),
+            lambda s: choice.lr_at(s, steps),
+            start=start,
+            on_step=on_step,
+        )
     seconds = time.monotonic() - began
     save_checkpoint(checkpoint, model, optimizer, steps, choice.tag)
     score = evaluate(model, _validation(held_out, last_side))

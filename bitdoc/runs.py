@@ -18,7 +18,7 @@ import sys
 import tokenize
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from bitdoc.files import FileError, written_atomically
 RESULTS = Path(__file__).parent / "results"
 
 #: Modules whose code decides the result of a run. A change elsewhere (a figure, say) does not make a run old.
-_DECISIVE = ("norms.py", "resnet.py", "mixup.py", "hyperrule.py", "data.py", "training.py")
+_DECISIVE = ("norms.py", "resnet.py", "mixup.py", "hyperrule.py", "images.py", "data.py", "training.py")
 
 
 class RecordError(ValueError):
@@ -102,7 +102,7 @@ def exists(experiment: str, name: str) -> bool:
 
 
 def write(record: RunRecord, path: Path | None = None) -> Path:
-    """Write ``record`` to ``path``, by default :func:`path_of`; what stood there is kept until the new text is whole."""
+    """Write ``record`` to ``path``, by default :func:`path_of`; what stood there stays until the new text is whole."""
     path = path or path_of(record.experiment, record.name)
     text = json.dumps(asdict(record), indent=1, sort_keys=True, allow_nan=False)
     text = re.sub(r"\[[^\[\]{}]*\]", lambda m: re.sub(r"\s+", " ", m[0]), text)  # a list on one line
@@ -200,30 +200,30 @@ def provenance(records: Iterable[RunRecord]) -> str:
 
 @cache
 def code_digest() -> str:
-    """Fingerprint of the code that decides results, blind to comments, docstrings and blank lines."""
+    """Fingerprint of the code that decides results, blind to comments, docstrings and layout."""
     here = Path(__file__).parent
     bare = "\n".join(_bare((here / name).read_text(encoding="utf-8")) for name in _DECISIVE)
     return hashlib.sha256(bare.encode()).hexdigest()[:16]
 
 
 def _bare(source: str) -> str:
-    """``source`` without comments, docstrings and blank lines."""
-    lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
+    """``source`` as a stream of tokens without comments, docstrings, closing commas and breaks inside a statement."""
+    docstrings = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            for row in range(node.lineno - 1, node.end_lineno or node.lineno):
-                lines[row] = ""
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+            docstrings |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    marks = {tokenize.COMMENT: "", tokenize.NL: "", tokenize.NEWLINE: "\n", tokenize.INDENT: ">", tokenize.DEDENT: "<"}
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    bare = "".join(marks.get(t.type, t.string) for t in tokens if t.start[0] not in docstrings)
+    return re.sub(r",(?=[)\]}])", "", bare)
 
 
 def code_version() -> dict[str, Any]:
     """Git commit of the checkout, if there is one, and :func:`code_digest`."""
     here = Path(__file__).parent
-    found = subprocess.run(["git", "rev-parse", "--verify", "--quiet", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["git", "rev-parse", "--verify", "--quiet", "HEAD"], cwd=here, capture_output=True, text=True, check=False
+    )
     return {"commit": found.stdout.strip() or None, "digest": code_digest()}
 
 
@@ -262,4 +262,4 @@ def peak_memory(device: Any = "cpu") -> int | None:
 
 def now() -> str:
     """The present time, UTC, ISO 8601 to the second."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")

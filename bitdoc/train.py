@@ -1,4 +1,4 @@
-"""Fine-tune BiT from the command line: ``python -m bitdoc.train --name run --model BiT-M-R50x1 --logdir ./bit_logs ...``.
+"""Fine-tune BiT from the command line: ``python -m bitdoc.train --name run --model BiT-M-R50x1 ...``.
 
 The flags are those of the official ``bit_pytorch.train`` (dashes are accepted for underscores); the two that the
 official PyTorch code parses and ignores, ``--bit_pretrained_dir`` and ``--examples_per_class_seed``, work here.
@@ -76,7 +76,14 @@ def run(flags: argparse.Namespace) -> runs.RunRecord:
     changes = {"batch": flags.batch, "split": flags.batch_split, "base_lr": flags.base_lr}
     recipe = rule(len(task.train), train.size, **changes)
     _log_to(folder)
-    log.info("%s on %s: %d training and %d test images, on %s", flags.model, train.name, len(task.train), len(test), pick_device())
+    log.info(
+        "%s on %s: %d training and %d test images, on %s",
+        flags.model,
+        train.name,
+        len(task.train),
+        len(test),
+        pick_device(),
+    )
     log.info("%s", recipe)
     _, record = finetune(
         flags.model,

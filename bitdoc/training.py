@@ -99,7 +99,9 @@ def random_resized_crop(images: Tensor, side: int, area: tuple[float, float], rn
     return F.grid_sample(to_float(images), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-def mixed_micro_batches(images: Tensor, labels: Tensor, split: int, alpha: float, rng: torch.Generator) -> Iterator[Batch]:
+def mixed_micro_batches(
+    images: Tensor, labels: Tensor, split: int, alpha: float, rng: torch.Generator
+) -> Iterator[Batch]:
     """Cut a batch into ``split`` micro-batches that share one MixUp λ, each mixed with a permutation of itself."""
     lam = draw_lambda(alpha, rng)
     for x, y in zip(images.tensor_split(split), labels.tensor_split(split), strict=True):
@@ -229,7 +231,9 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
             print(f"warning: {candidate} is damaged and is passed over ({type(error).__name__})", flush=True)
             continue
         if found != tag:
-            raise TrainingError(f"{candidate} belongs to another run ({found}), not to {tag}; remove it or rename the run")
+            raise TrainingError(
+                f"{candidate} belongs to another run ({found}), not to {tag}; remove it or rename the run"
+            )
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         return int(state["step"])

@@ -21,6 +21,12 @@ os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")
 
 import freshness
 
+# Kernels run without the user's own IPython settings, and keep their log to errors.
+ipython = HERE / "_build" / "ipython"
+os.environ["IPYTHONDIR"] = str(ipython)
+(ipython / "profile_default").mkdir(parents=True, exist_ok=True)
+(ipython / "profile_default" / "ipython_kernel_config.py").write_text('c.IPKernelApp.log_level = "ERROR"\n')
+
 project = "bitdoc"
 author = "The bitdoc authors"
 copyright = "The bitdoc authors. Text and figures CC BY 4.0, code MIT"
@@ -41,6 +47,7 @@ extensions = [
     "apidoc",
     "bitfig",
     "bitgallery",
+    "freshness",
     "mathml",
 ]
 root_doc = "index"
@@ -61,6 +68,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(freshness.cache_folder(HERE / "_build" / "notebooks", digest))
 nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 nb_execution_timeout = 120
 nb_output_stderr = "remove-warn"
 nb_merge_streams = True
@@ -107,7 +115,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "show_signature": False,
 }
-bitgallery_digest = digest
+freshness_digest = digest
 
 # -- Code blocks ------------------------------------------------------------------------------------------------------
 codeautolink_warn_on_missing_inventory = False

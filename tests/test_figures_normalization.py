@@ -223,7 +223,7 @@ def test_figures_draw_in_both_themes(id, results):
 
 
 def test_label_heights_stay_apart():
-    fig, ax = style.new()
+    _, ax = style.new()
     ax.set_ylim(0, 100)
     measured._label_apart(ax, [(50.0, 1.0, "a", "k"), (51.0, 1.0, "b", "k"), (90.0, 1.0, "c", "k")], gap=0.06)
     assert sorted(text.xy[1] for text in ax.texts) == [50, 56, 90]

@@ -105,7 +105,9 @@ def test_test_set_with_other_classes_is_refused(tmp_path):
     make_folders(tmp_path / "a")
     make_folders(tmp_path / "b", classes=("cat", "cow", "dog"))
     with pytest.raises(data.DataError, match="train has 2 classes and test 3"):
-        finetune.Task.choose(data.load("folder", "train", tmp_path / "a"), data.load("folder", "test", tmp_path / "b"), 1)
+        finetune.Task.choose(
+            data.load("folder", "train", tmp_path / "a"), data.load("folder", "test", tmp_path / "b"), 1
+        )
 
 
 def test_linear_probe_leaves_the_network_alone_and_separates_its_features(pretrained):
@@ -124,7 +126,9 @@ def command(tmp_path, *more, model="R14x0.25"):
 
 def test_command_line(tmp_path, monkeypatch, capsys):
     make_folders(tmp_path / "images")
-    monkeypatch.setattr(train, "rule", lambda examples, size, **changes: finetune.Recipe(20, 16, (1, 2, 3, 4, 5), **changes))
+    monkeypatch.setattr(
+        train, "rule", lambda examples, size, **changes: finetune.Recipe(20, 16, (1, 2, 3, 4, 5), **changes)
+    )
     assert command(tmp_path, "--batch", "8", "--batch-split", "2", "--eval_every", "2", "--workers", "1") == 0
     folder = tmp_path / "logs" / "run"
     record = runs.read(folder / "run.json")
@@ -143,7 +147,9 @@ def test_command_line(tmp_path, monkeypatch, capsys):
 
 def test_no_save_and_few_shot_seed(tmp_path, monkeypatch, pretrained):
     make_folders(tmp_path / "images")
-    monkeypatch.setattr(train, "rule", lambda examples, size, **changes: finetune.Recipe(20, 16, (1, 2, 3, 4, 5), **changes))
+    monkeypatch.setattr(
+        train, "rule", lambda examples, size, **changes: finetune.Recipe(20, 16, (1, 2, 3, 4, 5), **changes)
+    )
     more = ["--examples_per_class", "1", "--examples_per_class_seed", "4", "--bit_pretrained_dir", str(pretrained)]
     assert command(tmp_path, "--batch", "4", "--no-save", *more, model="BiT-M-R14x0.25") == 0
     record = runs.read(tmp_path / "logs" / "run" / "run.json")
@@ -183,8 +189,8 @@ def test_control_c_says_how_to_go_on(tmp_path, monkeypatch, capsys):
 
 def test_every_official_flag_is_there():
     """Names from the official repository's bit_common.py and bit_pytorch/train.py."""
-    official = """name model logdir bit_pretrained_dir dataset examples_per_class examples_per_class_seed batch batch_split
-    base_lr eval_every datadir workers no-save"""
+    official = """name model logdir bit_pretrained_dir dataset examples_per_class examples_per_class_seed batch
+    batch_split base_lr eval_every datadir workers no-save"""
     known = {s for action in train.parser()._actions for s in action.option_strings}
     assert {f"--{name}" for name in official.split()} <= known
     assert {f"--{name.replace('_', '-')}" for name in official.split()} <= known

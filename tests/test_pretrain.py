@@ -36,7 +36,7 @@ def test_linear_schedule_ends_near_zero():
 
 def test_phases():
     assert pretrain.Upstream(phases="32x2,48x1.5", batch=10).plan(100) == [(20, 32), (35, 48)]
-    with pytest.raises(ValueError, match="cannot read the phases 'big'"):
+    with pytest.raises(pretrain.TrainingError, match="cannot read the phases 'big'"):
         pretrain.Upstream(phases="big").plan(100)
 
 

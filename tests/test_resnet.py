@@ -229,9 +229,18 @@ class TestPreActivation:
 class TestV1:
     """The block of 2015 has torchvision's arithmetic; only the place of the stride differs."""
 
-    NAMES = {  # noqa: RUF012
-        **{"conv_a": "conv1", "conv_b": "conv2", "conv_c": "conv3", "norm_a": "bn1", "norm_b": "bn2", "norm_c": "bn3"},
-        **{"norm_proj": "downsample.1", "proj": "downsample.0", "root.conv": "conv1", "root.norm": "bn1", "head": "fc"},
+    NAMES = {
+        "conv_a": "conv1",
+        "conv_b": "conv2",
+        "conv_c": "conv3",
+        "norm_a": "bn1",
+        "norm_b": "bn2",
+        "norm_c": "bn3",
+        "norm_proj": "downsample.1",
+        "proj": "downsample.0",
+        "root.conv": "conv1",
+        "root.norm": "bn1",
+        "head": "fc",
     }
 
     @classmethod

@@ -83,7 +83,7 @@ def test_a_full_disk_leaves_the_old_record(folder, record, monkeypatch):
 
 
 def test_a_number_that_is_not_finite_is_refused(folder, record):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not JSON compliant"):
         runs.write(replace(record, result={"top1": float("nan")}))
 
 
@@ -107,9 +107,12 @@ def test_provenance_tells_old_code(record):
 
 
 def test_the_code_digest_sees_code_and_not_words():
-    source = 'def f(x):\n    """Words."""\n    return x + 1  # why\n'
-    assert runs._bare(source) == runs._bare('def f(x):\n    """Other words."""\n\n    return x + 1\n')
-    assert runs._bare(source) != runs._bare(source.replace("+ 1", "+ 2"))
+    source = 'def f(x):\n    """Words."""\n    return g(x, 1)  # why\n'
+    assert runs._bare(source) == runs._bare(
+        'def f(x):\n    """Other words."""\n\n    return g(\n        x,\n        1,\n    )\n'
+    )
+    assert runs._bare(source) != runs._bare(source.replace("1)", "2)"))
+    assert runs._bare("if a:\n    b\n    c\n") != runs._bare("if a:\n    b\nc\n")
 
 
 def test_cached_records_are_whole_and_name_their_files():

@@ -48,7 +48,9 @@ def test_full_random_resized_crop_is_the_image_or_its_mirror():
     images = torch.randint(0, 256, (16, 3, 8, 8), dtype=torch.uint8)
     out = training.random_resized_crop(images, 8, (1.0, 1.0), training.generator("test"))
     assert out.shape == (16, 3, 8, 8) and out.min() >= -1 and out.max() <= 1
-    small_part = training.random_resized_crop(torch.full((4, 3, 8, 8), 255, dtype=torch.uint8), 5, (0.1, 0.2), training.generator(1))
+    small_part = training.random_resized_crop(
+        torch.full((4, 3, 8, 8), 255, dtype=torch.uint8), 5, (0.1, 0.2), training.generator(1)
+    )
     assert torch.allclose(small_part, torch.ones(4, 3, 5, 5), atol=1e-5)
 
 
@@ -117,7 +119,12 @@ def test_a_loss_that_is_not_finite_stops_before_the_update():
     before = copy.deepcopy(model.state_dict())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.raises(training.TrainingError, match="the loss is nan at step 0"):
-        training.train(model, optimizer, lambda s: (training.mixed_micro_batches(x, y, 1, 0, training.generator(0)), 8), lambda s: 0.1)
+        training.train(
+            model,
+            optimizer,
+            lambda s: (training.mixed_micro_batches(x, y, 1, 0, training.generator(0)), 8),
+            lambda s: 0.1,
+        )
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 

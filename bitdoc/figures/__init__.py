@@ -76,7 +76,9 @@ def figure(id: str, *, caption: Text, alt: Text, format: str = "svg") -> Callabl
 
     def register(function: Callable[[], Figure]) -> Callable[[], Figure]:
         if id in _REGISTRY and _REGISTRY[id].function.__qualname__ != function.__qualname__:
-            raise ValueError(f"two figures are called {id!r}: {_REGISTRY[id].function.__qualname__} has the name already")
+            raise ValueError(
+                f"two figures are called {id!r}: {_REGISTRY[id].function.__qualname__} has the name already"
+            )
         _REGISTRY[id] = Entry(id, function, caption, alt, format)
         return function
 

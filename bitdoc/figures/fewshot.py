@@ -16,7 +16,18 @@ FULL = "BiT-M-R50x3"
 _SIZES = ("R50x1", "R101x1", "R50x3", "R101x3", "R152x4")
 _UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}
 #: What every run on one line must share.
-_SAME = ("model", "method", "dataset", "encoding", "test_images", "crop", "schedule", "batch", "base_lr", "weights_sha256")
+_SAME = (
+    "model",
+    "method",
+    "dataset",
+    "encoding",
+    "test_images",
+    "crop",
+    "schedule",
+    "batch",
+    "base_lr",
+    "weights_sha256",
+)
 
 
 def records_of(model: str, method: str = "fine-tune") -> list[runs.RunRecord]:
@@ -37,14 +48,23 @@ def draw_runs(ax: Axes, records: list[runs.RunRecord], colour: str, text: str, *
 
 
 def empty_place(ax: Axes, text: str, command: str, box: tuple[float, float, float, float]) -> None:
-    """A dashed frame in axes coordinates (x, y, width, height) for what has not been measured, and how to measure it."""
+    """A dashed frame ``(x, y, width, height)`` in axes coordinates for what has not been measured, and the command."""
     x, y, width, height = box
     frame = {"boxstyle": "square,pad=0", "transform": ax.transAxes, "fill": False, "ls": "--", "ec": COLOURS["grey"]}
     from matplotlib.patches import Rectangle
 
     ax.add_patch(Rectangle((x, y), width, height, **{k: v for k, v in frame.items() if k != "boxstyle"}))
     lines = f"{text}\n{command}"
-    ax.text(x + width / 2, y + height / 2, lines, transform=ax.transAxes, ha="center", va="center", color=COLOURS["grey"], fontsize=8.5)
+    ax.text(
+        x + width / 2,
+        y + height / 2,
+        lines,
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        color=COLOURS["grey"],
+        fontsize=8.5,
+    )
 
 
 def _shots_axis(ax: Axes) -> None:
@@ -130,20 +150,22 @@ def few_shot() -> Figure:
     fig, axes = new(7.6, 4.4, columns=2, sharey=True)
     _measured(axes[0])
     _published(axes[1])
-    fig.suptitle("Few-shot transfer to CIFAR-10: more upstream data, more from each example", x=0.01, ha="left", fontsize=12)
+    fig.suptitle(
+        "Few-shot transfer to CIFAR-10", x=0.01, ha="left", fontsize=12
+    )
     return fig
 
 
 @figure(
     "few-shot-official",
     caption=(
-        "**Published:** few-shot CIFAR-10 accuracy of BiT-M in the official repository: minimum, median and maximum of at "
-        "least five runs in each framework (batch 128, learning rate 0.001) {cite:p}`google2021bitcode`. The repository "
-        "gives no numbers for R50x3."
+        "**Published:** few-shot CIFAR-10 accuracy of BiT-M in the official repository: minimum, median and maximum of "
+        "at least five runs in each framework (batch 128, learning rate 0.001) {cite:p}`google2021bitcode`. The "
+        "repository gives no numbers for R50x3."
     ),
     alt=(
-        "Ranges of accuracy in three frameworks for R50x1, R101x3 and R152x2: at 1 example per class medians lie between "
-        "54 and 58 % with ranges of 9 to 20 points; at 5 examples between 82 and 87 % with ranges of 3 to 9 points."
+        "Ranges of accuracy in three frameworks for R50x1, R101x3 and R152x2: at 1 example per class medians lie "
+        "between 54 and 58 % with ranges of 8 to 21 points; at 5 examples between 82 and 87 % with ranges of 3 to 9."
     ),
 )
 def official() -> Figure:
@@ -159,7 +181,13 @@ def official() -> Figure:
                 ax.plot([low, high], [y, y], color=COLOURS[colours[framework]], lw=2)
                 ax.plot(middle, y, "o", color=COLOURS[colours[framework]])
                 if row == len(nets) - 1 and shots == 5:
-                    label(ax, high, y, {"tf2": "TF2", "jax": "JAX", "pytorch": "PyTorch"}[framework], COLOURS[colours[framework]])
+                    label(
+                        ax,
+                        high,
+                        y,
+                        {"tf2": "TF2", "jax": "JAX", "pytorch": "PyTorch"}[framework],
+                        COLOURS[colours[framework]],
+                    )
     for shots, x in ((1, 56), (5, 85.5)):
         ax.text(x, len(nets) - 0.45, f"{shots} example{'s' if shots > 1 else ''} per class", ha="center", color=ink())
     ax.set_yticks(range(len(nets)), [f"BiT-M-{net}" for net in reversed(nets)])

@@ -166,7 +166,7 @@ def filter_view() -> Figure:
     for row, (name, weights) in enumerate((("raw", raw[chosen]), ("standardized", standardize(raw[chosen])))):
         limit = weights.abs().max()
         for ax, weight in zip(panels[row], weights, strict=True):
-            ax.imshow(weight[0], cmap="PuOr", vmin=-limit, vmax=limit)
+            ax.imshow(weight[0].numpy(), cmap="PuOr", vmin=-limit, vmax=limit)
             mean, spread = weight.mean().item(), weight.std(correction=0).item()
             ax.set_xlabel(
                 f"mean {mean + 0.0:.2f}\ns.d. {spread:.2f}".replace("-0.00", "0.00").replace("-", "−"), fontsize=9

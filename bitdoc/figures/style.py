@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -110,7 +111,7 @@ def _rc() -> dict:
     }
 
 
-def new(width: float = 7.2, height: float = 3.6, rows: int = 1, columns: int = 1, **options) -> tuple[Figure, Axes]:
+def new(width: float = 7.2, height: float = 3.6, rows: int = 1, columns: int = 1, **options) -> tuple[Figure, Any]:
     """Make a figure of ``width`` x ``height`` inches and its axes, without touching pyplot's global state.
 
     Returns ``(figure, axes)``; axes is one ``Axes``, or an array of them as from ``Figure.subplots``.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import bitfig
-import freshness
 from docutils import nodes
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -88,16 +87,8 @@ def _is_cross_reference(node: nodes.Node) -> bool:
     return node.tagname == "pending_xref"
 
 
-def stamp(app: Sphinx, error: Exception | None) -> None:
-    """After a build without error, note the digest under which the gallery was made."""
-    if error is None:
-        freshness.stamp_gallery(Path(app.srcdir) / "gallery", app.config.bitgallery_digest)
-
-
 def setup(app: Sphinx) -> dict:
     """Register the hooks."""
-    app.add_config_value("bitgallery_digest", "", "", str)
     app.connect("builder-inited", remove_orphans, priority=10)
     app.connect("doctree-read", name_thumbnails)
-    app.connect("build-finished", stamp)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""What the build's caches depend on, as one short digest.
+"""Sphinx extension: what the build's caches depend on, as one short digest.
 
 jupyter-cache looks only at the text of a notebook's cells, and sphinx-gallery only at the text of a script; neither
 sees a change in the package that the cell or the script calls. Both caches are therefore kept under the digest of
@@ -11,6 +11,8 @@ import hashlib
 import shutil
 from importlib.metadata import version
 from pathlib import Path
+
+from sphinx.application import Sphinx
 
 LIBRARIES = ("torch", "numpy", "matplotlib", "pillow")
 _SUFFIXES = (".py", ".json", ".npz", ".txt")
@@ -48,7 +50,21 @@ def gallery_is_stale(gallery: Path, current: str) -> bool:
     return not stamp.is_file() or stamp.read_text(encoding="utf-8").strip() != current
 
 
-def stamp_gallery(gallery: Path, current: str) -> None:
-    """Note that the gallery has been made under the digest ``current``."""
-    if gallery.is_dir():
-        (gallery / ".digest").write_text(current + "\n", encoding="utf-8")
+def finish(app: Sphinx, error: Exception | None) -> None:
+    """After a good build, note under which digest the gallery was made; after any other, forget what was read.
+
+    Sphinx tells a warning only when it reads the page; without this, the build after a failed one would pass.
+    """
+    if error is None and app._warncount == 0:
+        gallery = Path(app.srcdir) / "gallery"
+        if gallery.is_dir():
+            (gallery / ".digest").write_text(app.config.freshness_digest + "\n", encoding="utf-8")
+    else:
+        (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the hook, to run after those of all other extensions."""
+    app.add_config_value("freshness_digest", "", "", str)
+    app.connect("build-finished", finish, priority=990)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
