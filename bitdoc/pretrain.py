@@ -8,7 +8,6 @@ linear warm-up, random-resized crops and mirrors, no MixUp. To fit small machine
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Iterator
@@ -157,67 +156,64 @@ def pretrain(choice: Upstream, datadir: str | None, workdir: Path, compiled: boo
     start = load_checkpoint(checkpoint, model, optimizer, choice.tag)
     if compiled:
         model.compile(dynamic=False)
-
-    curve: dict[str, list] = {"step": [], "loss": []}
-    recent: list[float] = []
-    began = saved = time.monotonic()
-
-    def on_step(step: int, lr: float, loss: float) -> None:
-        nonlocal saved
-        bar.update()
-        recent.append(loss)
-        if (step + 1) % max(1, steps // 100) == 0 or step + 1 == steps:
-            curve["step"].append(step + 1)
-            curve["loss"].append(round(sum(recent) / len(recent), 4))
-            recent.clear()
-            rate = choice.batch * (step + 1 - start) / (time.monotonic() - began)
-            bar.set_postfix(loss=curve["loss"][-1], lr=f"{lr:.2g}", images_per_second=f"{rate:.0f}")
-        if time.monotonic() - saved > 120:
-            save_checkpoint(checkpoint, model, optimizer, step + 1, choice.tag)
-            saved = time.monotonic()
-
-    with tqdm(total=steps, initial=start, desc=choice.tag, unit="step", mininterval=10) as bar:
-        train(
-            model,
-            optimizer,
-            _batch_at(choice, images, plan),
-            lambda s: choice.lr_at(s, steps),
-            start=start,
-            on_step=on_step,
-        )
-    seconds = time.monotonic() - began
+    watch = _Watch(choice, model, optimizer, checkpoint, start, steps)
+    batch_at = _batch_at(choice, images, plan)
+    with watch.bar:
+        train(model, optimizer, batch_at, lambda s: choice.lr_at(s, steps), start=start, on_step=watch)
+    cost = watch.cost()
     save_checkpoint(checkpoint, model, optimizer, steps, choice.tag)
     score = evaluate(model, _validation(held_out, last_side))
-    file = workdir / f"{choice.tag}.npz"
+    file = checkpoint.with_suffix(".npz")
     weights.save(model, file)
-    setting = asdict(choice) | {
-        "upstream_encoding": images.encoding,
-        "upstream_images": len(images),
-        "steps": steps,
-        "resumed_at": start,
-        "weights_sha256": weights.sha256(file),
-        "compiled": compiled,
-    }
-    seen = choice.batch * (steps - start)
-    runs.write(
-        runs.RunRecord(
-            experiment="pretrain",
-            name=choice.tag,
-            model=choice.model,
-            setting=setting,
-            result={"top1": score.top1, "top5": score.top5, "loss": score.loss, "images": len(held_out)},
-            curve=curve,
-            cost={
-                "seconds": round(seconds, 1),
-                "images_per_second": round(seen / seconds, 1) if seconds else math.nan,
-                "peak_memory_bytes": runs.peak_memory(),
-            },
-            environment=runs.environment(),
-            code=version,
-            date=runs.now(),
-        )
+    made = {"steps": steps, "resumed_at": start, "weights_sha256": weights.sha256(file), "compiled": compiled}
+    record = runs.RunRecord(
+        experiment="pretrain",
+        name=choice.tag,
+        model=choice.model,
+        setting=asdict(choice) | {"upstream_encoding": images.encoding, "upstream_images": len(images)} | made,
+        result={"top1": score.top1, "top5": score.top5, "loss": score.loss, "images": len(held_out)},
+        curve=watch.curve,
+        cost=cost,
+        environment=runs.environment(),
+        code=version,
+        date=runs.now(),
     )
+    runs.write(record)
     return model, score
+
+
+class _Watch:
+    """Called after each step: progress bar, loss curve (means over a hundredth of the run), checkpoints."""
+
+    def __init__(self, choice, model, optimizer, checkpoint, start, steps):
+        self.choice, self.model, self.optimizer, self.checkpoint = choice, model, optimizer, checkpoint
+        self.start, self.steps = start, steps
+        self.bar = tqdm(total=steps, initial=start, desc=choice.tag, unit="step", mininterval=10)
+        self.curve: dict[str, list] = {"step": [], "loss": []}
+        self.recent: list[float] = []
+        self.began = self.saved = time.monotonic()
+
+    def __call__(self, step: int, lr: float, loss: float) -> None:
+        self.bar.update()
+        self.recent.append(loss)
+        if (step + 1) % max(1, self.steps // 100) == 0 or step + 1 == self.steps:
+            self.curve["step"].append(step + 1)
+            self.curve["loss"].append(round(sum(self.recent) / len(self.recent), 4))
+            self.recent.clear()
+            rate = self.choice.batch * (step + 1 - self.start) / (time.monotonic() - self.began)
+            self.bar.set_postfix(loss=self.curve["loss"][-1], lr=f"{lr:.2g}", images_per_second=f"{rate:.0f}")
+        if time.monotonic() - self.saved > 120:
+            save_checkpoint(self.checkpoint, self.model, self.optimizer, step + 1, self.choice.tag)
+            self.saved = time.monotonic()
+
+    def cost(self) -> dict:
+        seconds = time.monotonic() - self.began
+        seen = self.choice.batch * (self.steps - self.start)
+        return {
+            "seconds": round(seconds, 1),
+            "images_per_second": round(seen / seconds, 1) if seen else None,
+            "peak_memory_bytes": runs.peak_memory(),
+        }
 
 
 def main(arguments: list[str] | None = None) -> int:

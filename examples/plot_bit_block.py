@@ -35,8 +35,8 @@ three = figures.draw("arch-blocks")
 down = figures.draw("arch-blocks-down")
 
 # %%
-# Now change the module. Here BiT's block loses its norms, and its 3x3 convolution gets a stride; nobody tells the
-# drawing.
+# Now change the module. Here BiT's block loses its norms and halves the map, so that it needs a projection; nobody tells
+# the drawing.
 
 plain = PreActBottleneck(256, 256, 2, norm("none"), conv(standardized=True))
 changed = block_diagram({"BiT": bit, "no norms, stride 2": plain}, (256, 32, 32))
@@ -64,7 +64,7 @@ class BasicBlock(nn.Module):
 basic = block_diagram({"bottleneck": bit, "basic": BasicBlock(256)}, (256, 32, 32))
 
 # %%
-# The bottleneck has three layers for the price of fewer weights.
+# The bottleneck has one layer more and a small part of the weights.
 
 for name, block in (("bottleneck", bit), ("basic", BasicBlock(256))):
     print(f"{name:10s} {sum(p.numel() for p in block.parameters()):9,d} parameters")

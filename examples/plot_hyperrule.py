@@ -55,7 +55,8 @@ for name, (examples, size) in tasks.items():
 # drop at step 200 is first felt at step 201: both are what the official code does.
 
 for step in (0, 50, 100, 200, 201, 301, 401, 499, 500):
-    print(f"step {step:3}: {hyperrule.get_lr(step, examples=100)}")
+    lr = hyperrule.get_lr(step, examples=100)
+    print(f"step {step:3}: {'training is over' if lr is None else f'learning rate {lr:g}'}")
 
 # %%
 # The paper's text and the code agree on medium and large tasks but for the warm-up, and differ on small ones.

@@ -18,10 +18,10 @@ PACKAGE = Path(bitdoc.__file__).parent
 
 #: The core from the ground up: a module imports only from its own floor and from those before it.
 FLOORS = (
-    {"files", "norms", "mixup", "hyperrule", "published", "runs"},
+    {"files", "norms", "mixup", "hyperrule", "published", "runs", "images"},
     {"resnet"},
     {"weights", "data"},
-    {"detector", "training"},
+    {"detector", "training", "recipe"},
     {"finetune", "pretrain"},
     {"train"},
 )
