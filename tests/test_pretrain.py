@@ -80,6 +80,18 @@ def test_a_fraction_of_the_upstream_data(upstream, tmp_path):
     assert runs.load("pretrain")[0].setting["upstream_images"] == 16
 
 
+def test_export_ships_half_precision_and_records_its_score(upstream, tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path / "shipped")
+    flags = ["--dataset", "folder", "--model", "R14x0.25", "--phases", "16x1", "--batch", "8"]
+    assert pretrain.main([*flags, "--workdir", str(tmp_path), "--export", "BiT-T-R14x0.25"]) == 0
+    file = tmp_path / "shipped" / "BiT-T-R14x0.25.npz"
+    assert np.load(file)["resnet/root_block/standardized_conv2d/kernel"].dtype == np.float16
+    trained, shipped = runs.load("pretrain", model="R14x0.25")[0], runs.load("pretrain", model="BiT-T-R14x0.25")[0]
+    assert shipped.setting["weights_sha256"] == weights.sha256(file)
+    assert shipped.setting["run_weights_sha256"] == trained.setting["weights_sha256"]
+    assert shipped.result["loss"] == pytest.approx(trained.result["loss"], abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -69,7 +69,7 @@ def _rectangle(ax: Axes, box, colour: str, width: float, **options) -> None:
 
 
 def _show(ax: Axes) -> None:
-    ax.imshow(photograph(), alpha=0.75)
+    ax.imshow(photograph().numpy(), alpha=0.75)
     height, width, _ = photograph().shape
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     for spine in ax.spines.values():

@@ -81,7 +81,7 @@ def _losses(ax: Axes, record: runs.RunRecord) -> None:
 
 
 def _picture(ax: Axes, image, true: list, found: dict) -> None:
-    ax.imshow(image.permute(1, 2, 0))
+    ax.imshow(image.permute(1, 2, 0).numpy())
     for x1, y1, x2, y2 in true:
         ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor="#FFFFFF", linewidth=2.5))
     for (x1, y1, x2, y2), label in zip(found["boxes"], found["labels"], strict=True):

@@ -121,7 +121,7 @@ def batch_mean() -> Figure:
         for row, batch in enumerate(BATCHES):
             dots = batch_means(batch)[index]
             height = row + 0.5 * (torch.rand(len(dots), generator=torch.Generator().manual_seed(row)) - 0.5)
-            ax.plot(dots, height, ".", color=style.COLOURS["blue"], alpha=0.35, ms=4)
+            ax.plot(dots.tolist(), height.tolist(), ".", color=style.COLOURS["blue"], alpha=0.35, ms=4)
             centre, spread = dots.mean().item(), dots.std().item()
             ax.plot([centre - spread, centre + spread], [row - 0.36] * 2, color=style.COLOURS["orange"], linewidth=3)
             ax.text(
@@ -216,7 +216,7 @@ def company(kind: str, batches: int = 8, size: int = 4) -> Tensor:
 def _strip(ax: Axes, kind: str, colour: str) -> None:
     logits = company(kind)
     for row in logits:
-        ax.plot(range(1, 7), row, "o-", color=style.COLOURS[colour], alpha=0.6, linewidth=1)
+        ax.plot(range(1, 7), row.tolist(), "o-", color=style.COLOURS[colour], alpha=0.6, linewidth=1)
     ax.set(xlabel="output", xticks=range(1, 7))
     ax.axhline(0, color=style.ink("faint"), linewidth=1, zorder=0)
 

@@ -115,10 +115,10 @@ def loss_line() -> Figure:
     percent = [100 * stride for stride in STRIDES]
     for standardized, colour, name in ((False, "grey", "plain filters"), (True, "purple", "standardized filters")):
         changes, _ = landscape(standardized)
-        low, middle, high = (changes.quantile(q, dim=0) for q in (0.25, 0.5, 0.75))
+        low, middle, high = (changes.quantile(q, dim=0).tolist() for q in (0.25, 0.5, 0.75))
         ax.fill_between(percent, low, high, color=style.COLOURS[colour], alpha=0.2, linewidth=0)
         ax.plot(percent, middle, "o-", color=style.COLOURS[colour])
-        style.label(ax, percent[-1], middle[-1].item(), name, style.COLOURS[colour])
+        style.label(ax, percent[-1], middle[-1], name, style.COLOURS[colour])
     ax.axhline(0, color=style.ink(), linewidth=1, linestyle="--")
     ax.set(xlabel="step against the gradient, % of the filters' length", ylabel="change of the loss", xlim=(0, 13.2))
     ax.set_xticks((0, 2, 4, 6, 8, 10))
