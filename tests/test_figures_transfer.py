@@ -168,7 +168,8 @@ def test_runs_are_drawn_as_medians_and_ranges(no_runs):
 def test_a_missing_series_is_named(no_runs):
     write_ways({"fine-tuned": 40.0, "from scratch": 20.0})
     told = texts(figures.draw("transfer-ways"))
-    assert "--method linear-probe" in told and "fine-tuned" in told
+    assert "not measured yet: linear probe" in told and "fine-tuned" in told
+    assert "--method linear-probe" in figures.registry()["transfer-ways"].caption
 
 
 def test_the_feature_map_shows_every_image_and_names_every_class(no_runs):

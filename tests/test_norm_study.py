@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bitdoc import data, norm_study, norm_transfer, runs
+from bitdoc import data, finetune, norm_study, norm_transfer, runs
 
 CLASSES = ("dark", "light")
 
@@ -82,7 +82,14 @@ def test_a_run_that_diverges_is_recorded_as_such():
     assert record.result["diverged_at"] is not None
 
 
-def test_the_transfer_study_from_upstream_to_records(results):
+@pytest.fixture
+def short(monkeypatch):
+    """Three steps of eight images instead of the hundred of 64 that the miniature of the rule takes."""
+    recipe = finetune.Recipe(80, 64, (1, 2, 2, 2, 3), batch=8)
+    monkeypatch.setattr(norm_transfer, "miniature", lambda examples, base_lr: replace(recipe, base_lr=base_lr))
+
+
+def test_the_transfer_study_from_upstream_to_records(results, short):
     task = norm_study.Task(images(40, 32), images(16, 32), images(20, 32))
     pretraining = replace(norm_transfer.UPSTREAM_CHOICE, model="R14x0.125", phases="32x1", batch=16)
     options = {"seeds": [3], "subsets": [0, 1], "rates": [0.01, 0.03], "report": lambda text: None}
@@ -96,6 +103,7 @@ def test_the_transfer_study_from_upstream_to_records(results):
     for name in norm_study.VARIANTS:  # all variants learn from the same subsets
         assert digests[name, 0] == digests["BN", 0] != digests[name, 1]
     assert {r.setting["scored_on"] for r in records} == {"test"}
+    assert {tuple(r.setting["schedule"]) for r in records} == {(1, 2, 2, 2, 3)}
     assert {r.setting["subset_seed"] for r in runs.load(norm_transfer.TRANSFER_CHOICE)} == set(
         norm_transfer.TRIAL_SUBSETS
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bitdoc import fewshot, published, runs
+from bitdoc import fewshot, published, recipe, runs
 from bitdoc.figures import figure, table, value
 from bitdoc.figures.style import COLOURS, ink, label, new
 
@@ -150,9 +151,7 @@ def few_shot() -> Figure:
     fig, axes = new(7.6, 4.4, columns=2, sharey=True)
     _measured(axes[0])
     _published(axes[1])
-    fig.suptitle(
-        "Few-shot transfer to CIFAR-10", x=0.01, ha="left", fontsize=12
-    )
+    fig.suptitle("Few-shot transfer to CIFAR-10", x=0.01, ha="left", fontsize=12)
     return fig
 
 
@@ -195,6 +194,26 @@ def official() -> Figure:
     ax.set_xlabel("CIFAR-10 top-1 accuracy, % (published)")
     ax.grid(axis="x")
     return fig
+
+
+@table("few-shot-rules", caption="BiT-HyperRule for a small task of 32-pixel images, and its miniature")
+def rules() -> list[list[str]]:
+    """The two recipes for 10 classes at 5 examples each, setting by setting."""
+    full, small = recipe.rule(50, (32, 32)), recipe.miniature(50)
+
+    def row(name: str, show: Callable[[recipe.Recipe], str]) -> list[str]:
+        return [name, show(full), show(small)]
+
+    return [
+        ["", "rule", "miniature"],
+        row("images resized to, cropped to", lambda r: f"{r.resize}, {r.crop} pixels"),
+        row("steps, warm-up among them", lambda r: f"{r.schedule[-1]}, {r.schedule[0]}"),
+        row("tenfold drops after steps", lambda r: ", ".join(str(step) for step in r.schedule[1:-1])),
+        row("images in a step", lambda r: str(r.batch)),
+        row("peak learning rate", lambda r: f"{r.base_lr:g}"),
+        row("MixUp, weight decay", lambda r: "none" if r.mixup == 0 else f"{r.mixup}, none"),
+        row("images processed", lambda r: f"{r.schedule[-1] * r.batch:,}"),
+    ]
 
 
 @table(

@@ -31,10 +31,12 @@ def size() -> Figure:
     by_name = {model.name: model for model in models()}
     for upstream, data in UPSTREAM.items():
         line = [by_name[f"BiT-{upstream} {arch}"] for arch in ARCHITECTURES]
+        sizes = [model.millions for model in line if model.millions]
+        accuracies = [model.ilsvrc for model in line if model.ilsvrc]
         colour = style.COLOURS[_COLOUR[upstream]]
-        ax.plot([model.millions for model in line], [model.ilsvrc for model in line], "o-", color=colour)
+        ax.plot(sizes, accuracies, "o-", color=colour)
         text = f"BiT-{upstream}\n{data.split(',')[0]}"
-        style.label(ax, line[-1].millions, line[-1].ilsvrc, text, colour, fontsize=10)
+        style.label(ax, sizes[-1], accuracies[-1], text, colour, fontsize=10)
     for name, offset in _OFFSET.items():
         rival = by_name[name]
         ax.plot(rival.millions, rival.ilsvrc, "D", color=style.ink(), markersize=7)

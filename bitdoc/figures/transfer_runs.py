@@ -50,11 +50,19 @@ def empty_place(ax: Axes, *commands: str) -> None:
     ax.text(0.04, 0.5, text, transform=ax.transAxes, va="center", fontsize=9.5)
 
 
+def _missing() -> dict[str, str]:
+    """Ways without a record, and the commands that measure them."""
+    ways = zip(WAYS, _COMMANDS, strict=True)
+    return {label: command for (label, model, method, _), command in ways if not _records(model, method)}
+
+
 def _ways_caption() -> str:
+    missing = "; ".join(f"{label} (`{command}`)" for label, command in _missing().items())
     return (
         f"Three ways to use a few labeled CIFAR-10 images with a small R26x0.5: all weights of {MODEL} fine-tuned, "
         "its features frozen under a linear classifier, or the same network from random weights. Lines join medians "
         f"over random subsets, bands span all of them. {runs.provenance(_all_records())}"
+        + (f" Not measured yet: {missing}." if missing else "")
     )
 
 
@@ -99,33 +107,28 @@ def scratch_at_ten() -> str:
 def ways() -> Figure:
     """Accuracy against examples per class, one line for each way."""
     fig, ax = style.new(5.8, 4.0)
-    missing: list[str] = []
-    for (label, model, method, colour), command in zip(WAYS, _COMMANDS, strict=True):
-        accuracies = _accuracies(_records(model, method))
-        if not accuracies:
-            missing.append(command)
-            continue
-        shots = list(accuracies)
-        medians = [statistics.median(values) for values in accuracies.values()]
-        ax.fill_between(
-            shots,
-            *([f(v) for v in accuracies.values()] for f in (min, max)),
-            color=style.COLOURS[colour],
-            alpha=0.18,
-            lw=0,
-        )
-        ax.plot(shots, medians, "o-", color=style.COLOURS[colour])
-        style.label(ax, shots[-1], medians[-1], label, style.COLOURS[colour], fontsize=10)
+    missing = _missing()
     if len(missing) == len(WAYS):
-        empty_place(ax, *missing)
+        empty_place(ax, *missing.values())
         return fig
+    for label, model, method, colour in WAYS:
+        if label not in missing:
+            _draw_way(ax, label, _accuracies(_records(model, method)), style.COLOURS[colour])
     ax.set(xscale="log", xlim=(0.9, 19), xlabel="labeled images per class", ylabel="top-1 accuracy on CIFAR-10, %")
     ax.set_xticks([1, 2, 5, 10], ["1", "2", "5", "10"])
     ax.minorticks_off()
     ax.grid(axis="y")
     if missing:
-        ax.set_title("not measured yet:\n" + "\n".join(missing), fontsize=8)
+        ax.set_title("not measured yet: " + ", ".join(missing), fontsize=10)
     return fig
+
+
+def _draw_way(ax: Axes, label: str, accuracies: dict[int, list[float]], colour: str) -> None:
+    shots, medians = list(accuracies), [statistics.median(values) for values in accuracies.values()]
+    low, high = ([end(values) for values in accuracies.values()] for end in (min, max))
+    ax.fill_between(shots, low, high, color=colour, alpha=0.18, lw=0)
+    ax.plot(shots, medians, "o-", color=colour)
+    style.label(ax, shots[-1], medians[-1], label, colour, fontsize=10)
 
 
 def _map_record() -> runs.RunRecord | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from bitdoc.figures.mixup_pictures import mixer, pictures
 from bitdoc.mixup import mix
 
 pytest.importorskip("skimage", reason="the mixer's photographs ship with scikit-image")
-sync_api = pytest.importorskip("playwright.sync_api")
 
 STATIC = Path(__file__).parents[2] / "docs" / "_static"
 PAGE = """<!DOCTYPE html><html data-theme="light"><head><meta charset="utf-8"><title>Mixer</title>
@@ -21,15 +19,6 @@ PAGE = """<!DOCTYPE html><html data-theme="light"><head><meta charset="utf-8"><t
 <script>{script}</script></body></html>"""
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        path = shutil.which("chromium") or shutil.which("chromium-browser")
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

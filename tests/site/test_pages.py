@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
+from built_site import ROOT
 
 SECTIONS = ("transfer-learning", "architecture", "normalization", "mixup", "models")
 EXPECTED = (*SECTIONS, "index", "few-shot", "paper-vs-code", "run-it", "bibliography", "api/index", "gallery/index")
@@ -80,7 +81,7 @@ def test_every_figure_has_a_light_and_a_dark_picture(pages: dict[str, BeautifulS
 
 def test_gallery_pages_show_captured_figures(site: Path, pages: dict[str, BeautifulSoup]) -> None:
     shown = {name: page for name, page in pages.items() if name.startswith("gallery/plot_")}
-    scripts = {path.stem for path in (Path(__file__).parents[2] / "examples").glob("plot_*.py")}
+    scripts = {path.stem for path in (ROOT / "examples").glob("plot_*.py")}
     assert {Path(name).stem for name in shown} == scripts
     for name, page in shown.items():
         assert page.select("img.sphx-glr-single-img, img.sphx-glr-multi-img"), name
@@ -118,7 +119,7 @@ def test_no_page_asks_another_host(site: Path, pages: dict[str, BeautifulSoup]) 
 
 
 def test_scripts_of_this_project_name_no_host() -> None:
-    for script in (Path(__file__).parents[2] / "docs" / "_static").rglob("*.js"):
+    for script in (ROOT / "docs" / "_static").rglob("*.js"):
         text = script.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
         assert "://" not in text, script
         assert not re.search(r"\b(fetch|XMLHttpRequest|sendBeacon|WebSocket|EventSource)\b", text), script
@@ -180,3 +181,9 @@ def test_symbols_are_in_the_search_index(site: Path) -> None:
     index = (site / "searchindex.js").read_text(encoding="utf-8").lower()
     for word in ("stdconv2d", "resnetv2", "standard"):
         assert word in index
+
+
+def test_every_module_is_in_the_api_reference(pages: dict[str, BeautifulSoup]) -> None:
+    modules = {path.stem for path in (ROOT / "bitdoc").glob("*.py")} - {"__init__"}
+    missing = sorted(name for name in modules if f"api/generated/bitdoc.{name}.html" not in pages)
+    assert not missing, f"name them in docs/api/index.rst: {missing}"
