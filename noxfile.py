@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2024.10.9"
 nox.options.sessions = ["docs"]
@@ -89,10 +90,14 @@ def browser(session: nox.Session) -> None:
 def lint(session: nox.Session) -> None:
     """Check style, types and spelling."""
     prepare(session)
-    python(session, "-m", "ruff", "check", ".")
-    python(session, "-m", "ruff", "format", "--check", ".")
-    python(session, "-m", "mypy")
-    python(session, "-m", "codespell_lib")
+    failed = []
+    for tool in (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("codespell_lib",)):
+        try:
+            python(session, "-m", *tool)
+        except CommandFailed:
+            failed.append(tool[0])
+    if failed:
+        session.error(f"not clean: {', '.join(failed)}")
 
 
 @nox.session

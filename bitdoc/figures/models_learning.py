@@ -31,7 +31,7 @@ def _caption() -> str:
     setting, after = record.setting, record.result["after"]
     return (
         f"A RetinaNet on {record.model} learns to find rectangles and to tell upright from lying ones, from random "
-        f"weights, in {setting['steps']} steps of {setting['batch']} images ({record.cost['seconds']:.0f} seconds). "
+        f"weights, in {setting['steps']} steps of {setting['batch']} images. "
         "Above: its two losses. Below: six images that it never saw, true boxes in white, found ones dashed in the "
         f"color of their class. On {setting['held_out']} such images the mean IoU of the {len(after)} boxes is "
         f"{statistics.mean(after):.2f} ({statistics.mean(record.result['before']):.2f} before), and "

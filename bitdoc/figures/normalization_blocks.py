@@ -46,7 +46,7 @@ NORMS = (
 )
 
 
-def same_set(kind: str, shape: tuple[int, int, int, int], place: tuple[int, int], groups: int) -> Tensor:
+def same_set(kind: str, shape: tuple[int, ...], place: tuple[int, int], groups: int) -> Tensor:
     """Mark the (image, channel) pairs whose values share a mean with those at ``place``.
 
     Parameters
@@ -122,11 +122,11 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
     top = channels * _UP[1]
     for image in range(images):
         x = _corner(image, 0, 0, _SIDE / 2)[0]
-        ax.text(x, -0.13, f"image {image + 1}", ha="center", va="top", fontsize=9)
+        ax.text(x, -0.13, f"image {image + 1}", ha="center", va="top", fontsize=10)
     ax.annotate("", (-0.16, top - 0.2), (-0.16, 0.0), arrowprops={"arrowstyle": "->", "color": style.ink(), "lw": 1})
-    ax.text(-0.3, top / 2 - 0.1, "channels", rotation=90, ha="center", va="center", fontsize=9)
-    ax.text(-0.4, top + 0.75, norm.name, color=style.COLOURS[norm.colour], weight="bold", fontsize=12)
-    ax.text(-0.4, top + 0.68, f"{norm.words}\n{norm.axes}: {norm.sets}", fontsize=9.5, va="top", linespacing=1.35)
+    ax.text(-0.3, top / 2 - 0.1, "channels", rotation=90, ha="center", va="center", fontsize=10)
+    ax.text(-0.4, top + 0.75, norm.name, color=style.COLOURS[norm.colour], weight="bold", fontsize=13)
+    ax.text(-0.4, top + 0.68, f"{norm.words}\n{norm.axes}: {norm.sets}", fontsize=10.5, va="top", linespacing=1.35)
     ax.set(xlim=(-0.45, 5.75), ylim=(-0.5, top + 1.1), aspect="equal")
     ax.axis("off")
 
@@ -135,7 +135,7 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
     "norm-axes",
     caption=(
         "The same block of activations four times: three images, six channels (the sheets of a stack), a map of "
-        "3 × 3 positions in each sheet. All coloured values share one mean and one spread; the pale rest is divided "
+        "3 × 3 positions in each sheet. All colored values share one mean and one spread; the pale rest is divided "
         "into sets of the same shape. Group norm is drawn with three groups of two channels."
     ),
     alt=(
@@ -171,20 +171,19 @@ def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
                 weight = "bold" if followed else "normal"
                 text = f"{BLOCK[image, channel, 0, column]:g}"
                 ax.text(x + 0.5, y + 0.48, text, ha="center", va="center", color=ink, weight=weight, fontsize=11)
-    x, y = FOLLOWED[0] * 2.5 + FOLLOWED[3], c - 1 - FOLLOWED[1]
-    ax.add_patch(Rectangle((x + 0.06, y + 0.06), 0.88, 0.88, facecolor="none", edgecolor=style.ink(), linewidth=2))
+    corner = FOLLOWED[0] * 2.5 + FOLLOWED[3] + 0.06, c - 1 - FOLLOWED[1] + 0.06
+    ax.add_patch(Rectangle(corner, 0.88, 0.88, facecolor="none", edgecolor=style.ink(), linewidth=2))
     for image in range(n):
         ax.text(image * 2.5 + 1, c + 0.12, "AB"[image], ha="center", va="bottom", fontsize=10)
     for channel in range(c):
         ax.text(-0.2, c - 0.5 - channel, f"c = {channel + 1}", ha="right", va="center", fontsize=9)
     values = BLOCK[marked]
     mean, spread = values.mean(), values.std(correction=0)
-    x = BLOCK[FOLLOWED]
-    y = apply(norm.key, BLOCK, groups, eps=0)[FOLLOWED]
+    result = apply(norm.key, BLOCK, groups, eps=0)[FOLLOWED]
     ax.text(
         2.25,
         -0.25,
-        f"({x:g} − {mean:g}) / {spread:g} = {y:.2f}",
+        f"({BLOCK[FOLLOWED]:g} − {mean:g}) / {spread:g} = {result:.2f}",
         ha="center",
         va="top",
         fontsize=11,
@@ -199,7 +198,7 @@ def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
 @figure(
     "norm-worked",
     caption=(
-        "The worked example: images A and B, four channels, two positions. Coloured: the set of the framed 8 "
+        "The worked example: images A and B, four channels, two positions. Colored: the set of the framed 8 "
         "(image A, channel 4) under each norm; below, the 8 minus the set's mean, divided by its standard deviation. "
         "Group norm has two groups of two channels."
     ),
@@ -210,7 +209,7 @@ def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
     ),
 )
 def worked() -> Figure:
-    """Draw the example of the page with the set of one value coloured under each norm."""
+    """Draw the example of the page with the set of one value colored under each norm."""
     fig, panels = style.new(7.2, 6.4, rows=2, columns=2)
     for ax, norm in zip(panels.flat, NORMS, strict=True):
         _grid(ax, norm)
@@ -252,7 +251,7 @@ def movement(kind: str, groups: int) -> Tensor:
         "mean absolute change. Images 1 and 3 move under batch norm only."
     ),
     alt=(
-        "Four grids of three images by eight channels. Under batch norm the cells of all three images are coloured "
+        "Four grids of three images by eight channels. Under batch norm the cells of all three images are colored "
         "although only image 2 was exchanged; under layer, instance and group norm images 1 and 3 change by exactly "
         "zero."
     ),
@@ -264,7 +263,7 @@ def explorer_still() -> Figure:
         moved = movement(norm.key, groups=4)
         for image in range(3):
             for channel in range(8):
-                alpha = float(min(1.0, moved[image, channel] / 1.6))
+                alpha = min(1.0, moved[image, channel].item() / 1.6)
                 place = (channel, 2 - image)
                 ax.add_patch(Rectangle(place, 1, 1, facecolor=style.COLOURS[norm.colour], alpha=alpha, linewidth=0))
                 ax.add_patch(Rectangle(place, 1, 1, facecolor="none", edgecolor=style.ink("faint")))

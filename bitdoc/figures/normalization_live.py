@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from bitdoc import norms, resnet
@@ -243,13 +243,6 @@ def batch_mates() -> Figure:
     return fig
 
 
-@value("norm-company-spread")
-def company_spread() -> str:
-    """Spread of one image's outputs over different batches, relative to the spread between its outputs: batch norm."""
-    logits = company("batch")
-    return f"{100 * logits.std(0).mean() / logits.mean(0).std():.0f} %"
-
-
 # ---- Micro-batches ---------------------------------------------------------------------------------------------------
 
 
@@ -266,13 +259,11 @@ def micro_batch_gap(kind: str, parts: int = 4, standardized: bool = False) -> fl
 
     def gradient(split: int) -> Tensor:
         torch.manual_seed(0)
-        net: nn.Module = resnet.build(
-            "R14x0.25", 10, norm_kind=kind, standardized=standardized, zero_head=False
-        ).double()
+        net = resnet.build("R14x0.25", 10, norm_kind=kind, standardized=standardized, zero_head=False).double()
         images, labels = torch.randn(16, 3, 32, 32).double(), torch.arange(16) % 10
         for x, y in zip(images.chunk(split), labels.chunk(split), strict=True):
             (F.cross_entropy(net(x), y) * len(x) / 16).backward()
-        return torch.cat([p.grad.flatten() for p in net.parameters()])
+        return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
 
     whole = gradient(1)
     return ((gradient(parts) - whole).norm() / whole.norm()).item()

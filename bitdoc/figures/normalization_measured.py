@@ -164,22 +164,23 @@ def _mean_text(experiment: str, name: str, **wanted: object) -> str:
     return f"{mean(dots):.1f}" if dots else "(not measured)"
 
 
+def _quote(id: str, function: Callable[..., str], *args: str, **wanted: object) -> None:
+    value(id)(lambda: function(*args, **wanted))
+
+
 def _register_values() -> None:
     """``norm-bn-2``: mean by variant and batch; ``norm-gap-2``: GN over BN; ``norm-up-gn``, ``norm-down-gn``."""
     short = {"BN": "bn", "BN + WS": "bn-ws", "GN": "gn", "GN + WS": "gn-ws"}
-    quote: dict[str, Callable[[], str]] = {}
     for name, key in short.items():
         for batch in BATCHES:
-            quote[f"norm-{key}-{batch}"] = lambda n=name, b=batch: _mean_text(norm_study.BATCH_SIZE, n, batch=b)
-        quote[f"norm-up-{key}"] = lambda n=name: _mean_text(norm_transfer.UPSTREAM, n)
-        quote[f"norm-down-{key}"] = lambda n=name: _mean_text(norm_transfer.TRANSFER, n)
+            _quote(f"norm-{key}-{batch}", _mean_text, norm_study.BATCH_SIZE, name, batch=batch)
+        _quote(f"norm-up-{key}", _mean_text, norm_transfer.UPSTREAM, name)
+        _quote(f"norm-down-{key}", _mean_text, norm_transfer.TRANSFER, name)
     for batch in BATCHES:
-        quote[f"norm-gap-{batch}"] = lambda b=batch: _gap(norm_study.BATCH_SIZE, "GN", "BN", batch=b)
-        quote[f"norm-ws-gain-{batch}"] = lambda b=batch: _gap(norm_study.BATCH_SIZE, "GN + WS", "GN", batch=b)
-    quote["norm-down-gap"] = lambda: _paired_gap("GN + WS", "BN")
-    quote["norm-down-ws-gain"] = lambda: _paired_gap("GN + WS", "GN")
-    for id, function in quote.items():
-        value(id)(function)
+        _quote(f"norm-gap-{batch}", _gap, norm_study.BATCH_SIZE, "GN", "BN", batch=batch)
+        _quote(f"norm-ws-gain-{batch}", _gap, norm_study.BATCH_SIZE, "GN + WS", "GN", batch=batch)
+    _quote("norm-down-gap", _paired_gap, "GN + WS", "BN")
+    _quote("norm-down-ws-gain", _paired_gap, "GN + WS", "GN")
 
 
 _register_values()

@@ -43,7 +43,7 @@ def network(standardized: bool, seed: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, CLASSES)).double()
 
 
-def filters(net: nn.Sequential) -> list[nn.Parameter]:
+def filters(net: nn.Sequential) -> list[Tensor]:
     """Raw weights of the convolutions."""
     return [layer.weight for layer in net if isinstance(layer, nn.Conv2d)]
 

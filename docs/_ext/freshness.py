@@ -50,21 +50,47 @@ def gallery_is_stale(gallery: Path, current: str) -> bool:
     return not stamp.is_file() or stamp.read_text(encoding="utf-8").strip() != current
 
 
+def forget_source_pages(app: Sphinx) -> None:
+    """Remove the pages that show the package's source, if it has changed: viewcode trusts the clock alone."""
+    if app.builder.format == "html" and gallery_is_stale(Path(app.srcdir) / "gallery", app.config.freshness_digest):
+        shutil.rmtree(Path(app.outdir) / "_modules", ignore_errors=True)
+
+
+def stamp_gallery(app: Sphinx) -> None:
+    """After the gallery is made, note under which digest, and see to it that an example that failed runs again."""
+    gallery = Path(app.srcdir) / "gallery"
+    for script in app.config.sphinx_gallery_conf.get("failing_examples", {}):
+        (gallery / f"{Path(script).name}.md5").unlink(missing_ok=True)
+    if gallery.is_dir():
+        (gallery / ".digest").write_text(app.config.freshness_digest + "\n", encoding="utf-8")
+
+
+def remove_orphans(app: Sphinx) -> None:
+    """Remove the pages whose source is gone."""
+    kept = {*app.env.found_docs, "genindex", "search"}
+    for path in Path(app.outdir).rglob("*.html"):
+        inside = path.relative_to(app.outdir)
+        if inside.parts[0] not in {"_static", "_modules"} and inside.with_suffix("").as_posix() not in kept:
+            path.unlink()
+
+
 def finish(app: Sphinx, error: Exception | None) -> None:
-    """After a good build, note under which digest the gallery was made; after any other, forget what was read.
+    """After a good build, tidy up; after any other, forget what was read.
 
     Sphinx tells a warning only when it reads the page; without this, the build after a failed one would pass.
     """
     if error is None and app._warncount == 0:
-        gallery = Path(app.srcdir) / "gallery"
-        if gallery.is_dir():
-            (gallery / ".digest").write_text(app.config.freshness_digest + "\n", encoding="utf-8")
+        if app.builder.format == "html":
+            remove_orphans(app)
     else:
         (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)
 
 
 def setup(app: Sphinx) -> dict:
-    """Register the hook, to run after those of all other extensions."""
+    """Register the hooks; the last is to run after those of all other extensions."""
     app.add_config_value("freshness_digest", "", "", str)
+    app.connect("builder-inited", forget_source_pages, priority=10)
+    # sphinx-gallery makes the gallery at 500.
+    app.connect("builder-inited", stamp_gallery, priority=600)
     app.connect("build-finished", finish, priority=990)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -155,6 +155,18 @@ def test_unknown_id_and_failing_cell_fail_the_build(checkout: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def test_failing_example_fails_every_build(checkout: Path) -> None:
+    built(checkout)
+    package = checkout / "bitdoc" / "figures" / "tiny.py"
+    text = package.read_text(encoding="utf-8")
+    package.write_text(text.replace("def tiny():", "def tiny(missing=None):\n    missing.sign"), encoding="utf-8")
+    for _ in range(2):
+        done = run_sphinx(checkout)
+        assert done.returncode != 0
+        assert "plot_tiny.py" in done.stderr
+    package.write_text(text, encoding="utf-8")
+
+
 def freshness() -> ModuleType:
     """The module of the docs that computes the digest."""
     spec = importlib.util.spec_from_file_location("freshness", ROOT / "docs" / "_ext" / "freshness.py")
