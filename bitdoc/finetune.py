@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +120,7 @@ def _batch_at(
         indices = indices.to(images.labels.device)
         return images.fetch(indices, recipe.resize), images.labels[indices]
 
-    ahead = {}  # the next step's images, fetched by a thread while this step computes
+    ahead: dict[int, Future] = {}  # the next step's images, fetched by a thread while this step computes
     thread = ThreadPoolExecutor(1)
 
     def batch_at(step: int) -> tuple[Iterator[Batch], int]:
@@ -183,7 +183,7 @@ def finetune(
     """
     device = device or pick_device()
     model, origin = starting_network(name, len(task.train.classes), directory, seed)
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
     tag = f"{name} {run} {recipe} {task.setting['indices_digest']} {seed}"
     start = load_checkpoint(checkpoint, model, optimizer, tag) if checkpoint else 0

@@ -155,6 +155,7 @@ def _read(path: Path) -> np.ndarray:
 
 def decode(paths: Iterable[Path], side: int, workers: int) -> list[Tensor]:
     """Read image files as uint8 ``(3, side, side)`` tensors."""
+
     def one(path: Path) -> Tensor:
         return resize(torch.from_numpy(_read(path).copy()).permute(2, 0, 1)[None], side)[0]
 

@@ -60,7 +60,7 @@ def linear_probe(
     """
     device = pick_device()
     model, origin = starting_network(name, len(task.train.classes), directory, seed)
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device).to(memory_format=torch.channels_last)
     few = features(model, task.train, recipe.crop, device)
     mean, spread = few.mean(0), few.std(0, correction=0) + 1e-6
     head = fit((few - mean) / spread, task.train.labels.cpu(), len(task.train.classes), penalty)

@@ -10,6 +10,7 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 from bitdoc import data, runs
 from bitdoc.finetune import Task, finetune, pick_device, rule
@@ -19,7 +20,7 @@ from bitdoc.weights import ModelName
 
 log = logging.getLogger("bitdoc")
 
-_FLAGS = {
+_FLAGS: dict[str, dict[str, Any]] = {
     "name": {"required": True, "help": "name of this run; logs and checkpoints go to LOGDIR/NAME"},
     "model": {"required": True, "help": "BiT-M-R50x1 and so on, or an architecture alone (R26x0.5) for random weights"},
     "logdir": {"required": True, "type": Path, "help": "where to log"},

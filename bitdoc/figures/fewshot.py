@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from bitdoc import fewshot, published, recipe, runs
 from bitdoc.figures import figure, table, value
@@ -51,10 +52,8 @@ def draw_runs(ax: Axes, records: list[runs.RunRecord], colour: str, text: str, *
 def empty_place(ax: Axes, text: str, command: str, box: tuple[float, float, float, float]) -> None:
     """A dashed frame ``(x, y, width, height)`` in axes coordinates for what has not been measured, and the command."""
     x, y, width, height = box
-    frame = {"boxstyle": "square,pad=0", "transform": ax.transAxes, "fill": False, "ls": "--", "ec": COLOURS["grey"]}
-    from matplotlib.patches import Rectangle
-
-    ax.add_patch(Rectangle((x, y), width, height, **{k: v for k, v in frame.items() if k != "boxstyle"}))
+    grey = COLOURS["grey"]
+    ax.add_patch(Rectangle((x, y), width, height, transform=ax.transAxes, fill=False, ls="--", ec=grey))
     lines = f"{text}\n{command}"
     ax.text(
         x + width / 2,
@@ -241,7 +240,14 @@ def _median_text(model: str, shots: int) -> str:
     return f"{middle[shots]:.1f} %" if shots in middle else "not measured yet"
 
 
+def _gain_text(shots: int) -> str:
+    with_past, without = (fewshot.medians(records_of(m)) for m in (f"BiT-T-{MINIATURE}", MINIATURE))
+    both = shots in with_past and shots in without
+    return f"{with_past[shots] / without[shots]:.1f}" if both else "not measured yet"
+
+
 for _shots in fewshot.SHOTS:
+    value(f"gain-{_shots}")(lambda k=_shots: _gain_text(k))
     value(f"scratch-{_shots}")(lambda k=_shots: _median_text(MINIATURE, k))
     value(f"miniature-{_shots}")(lambda k=_shots: _median_text(f"BiT-T-{MINIATURE}", k))
 

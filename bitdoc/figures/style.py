@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -107,7 +108,7 @@ def _rc() -> dict:
         "figure.dpi": 100,
         "savefig.dpi": 160,
         "svg.hashsalt": "bitdoc",
-        "axes.prop_cycle": mpl.cycler(color=[COLOURS[name] for name in COLOURS]),
+        "axes.prop_cycle": cycler(color=[COLOURS[name] for name in COLOURS]),
     }
 
 
@@ -122,5 +123,11 @@ def new(width: float = 7.2, height: float = 3.6, rows: int = 1, columns: int = 1
 
 def label(ax: Axes, x: float, y: float, text: str, colour: str, **options) -> None:
     """Write a direct label in a data colour beside the last point of a line, a few points to its right."""
-    settings = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "color": colour, "fontsize": 9}
+    settings: dict[str, Any] = {
+        "xytext": (6, 0),
+        "textcoords": "offset points",
+        "va": "center",
+        "color": colour,
+        "fontsize": 9,
+    }
     ax.annotate(text, (x, y), annotation_clip=False, **(settings | options))
