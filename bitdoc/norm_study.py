@@ -1,4 +1,4 @@
-"""The batch-size study of the normalization page, and what it shares with the transfer study (:mod:`norm_transfer`).
+"""The batch-size study of the normalization page, and what it shares with the transfer study (``norm_transfer``).
 
 Both are miniatures: a narrow R14 on 48- or 32-pixel images, minutes instead of days. Every run leaves a record, and a
 study goes on where it stopped. Learning rates are chosen on training images that are held out, never on test images.

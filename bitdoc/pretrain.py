@@ -144,6 +144,10 @@ def pretrain(choice: Upstream, datadir: str | None, workdir: Path, compiled: boo
     (ResNetV2, Score)
         The trained network and its score on the upstream validation set.
     """
+    if choice.norm_kind == "batch":
+        raise TrainingError(
+            "batch norm's running statistics have no place in the official .npz layout; use group or none"
+        )
     version = runs.code_version()  # of the code that is loaded now, whatever the files say at the end
     images = _fraction(data.load(choice.dataset, "train", datadir), choice.fraction, choice.seed)
     held_out = data.load(choice.dataset, "test", datadir)

@@ -23,7 +23,7 @@ ARCH, SIDE, STEPS, HELD_OUT = "R14x0.25", 64, 150, 32
 
 
 def small_detector(seed: int = 0) -> RetinaNet:
-    """Build a RetinaNet for two classes on :data:`ARCH`, from random weights, with anchors that fit the rectangles."""
+    """Build a RetinaNet for two classes on ``ARCH``, from random weights, with anchors that fit the rectangles."""
     torch.manual_seed(seed)
     return retinanet(resnet.build(ARCH, classes=0), 2, side=SIDE, smallest=16, channels=64)
 

@@ -96,7 +96,7 @@ def find(name: str, directory: str | os.PathLike | None = None) -> Path:
     """Find a model's weights file, and download it if need be.
 
     Looks in ``directory`` (``--bit_pretrained_dir``), among the files that ship with the package, and in
-    :func:`cache_folder`; a published model found in none of them is downloaded to the last.
+    :func:`bitdoc.files.cache_folder`; a published model found in none of them is downloaded to the last.
 
     Raises
     ------

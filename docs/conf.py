@@ -71,7 +71,7 @@ nb_execution_mode = "cache"
 nb_execution_cache_path = str(freshness.cache_folder(HERE / "_build" / "notebooks", digest))
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600
 nb_output_stderr = "remove-warn"
 nb_merge_streams = True
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bitdoc import data, figures, norm_study, norm_transfer, runs
 
-parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
+parser = argparse.ArgumentParser(description="Batch norm, group norm and the size of the batch.")
 parser.add_argument("--run", choices=("batch-size", "transfer"), help="measure this study instead of only drawing")
 parser.add_argument("--datadir", help="folder that holds cifar10-jpeg (or CIFAR-10) and tiny-imagenet-200")
 parser.add_argument("--workdir", type=Path, default=Path("upstream"), help="weights of the upstream variants")
