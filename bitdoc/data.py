@@ -20,7 +20,7 @@ from torch import Tensor
 from bitdoc.files import FileError, download
 from bitdoc.images import DataError, Images, class_folders, decoded, jpeg_quality, resize
 
-__all__ = ["DataError", "Images", "class_folders", "digest", "few_shot_indices", "load", "resize"]
+__all__ = ["DataError", "Images", "class_folders", "data_folder", "digest", "few_shot_indices", "load", "resize"]
 
 #: Folder with the data sets, where no ``--datadir`` is given.
 DATA_VARIABLE = "BITDOC_DATA"
