@@ -20,7 +20,7 @@ from torch import Tensor
 from bitdoc.files import FileError, download
 from bitdoc.images import DataError, Images, class_folders, decoded, jpeg_quality, resize
 
-__all__ = ["DataError", "Images", "class_folders", "data_folder", "digest", "few_shot_indices", "load", "resize"]
+__all__ = ["DataError", "Images", "class_folders", "digest", "few_shot_indices", "load", "resize"]
 
 #: Folder with the data sets, where no ``--datadir`` is given.
 DATA_VARIABLE = "BITDOC_DATA"
@@ -45,7 +45,7 @@ def load(name: str, split: str, datadir: str | os.PathLike | None = None, worker
     split : {"train", "test"}
         ``"test"`` is the validation split of Tiny ImageNet and ImageNet, whose test labels are not public.
     datadir : path, optional
-        Where the data is or is downloaded to; see :func:`data_folder`.
+        Where the data is or is downloaded to; see ``data_folder``.
     workers : int
         Threads that decode image files.
 
