@@ -144,10 +144,6 @@ def pretrain(choice: Upstream, datadir: str | None, workdir: Path, compiled: boo
     (ResNetV2, Score)
         The trained network and its score on the upstream validation set.
     """
-    if choice.norm_kind == "batch":
-        raise TrainingError(
-            "batch norm's running statistics have no place in the official .npz layout; use group or none"
-        )
     version = runs.code_version()  # of the code that is loaded now, whatever the files say at the end
     images = _fraction(data.load(choice.dataset, "train", datadir), choice.fraction, choice.seed)
     held_out = data.load(choice.dataset, "test", datadir)
@@ -276,6 +272,8 @@ def main(arguments: list[str] | None = None) -> int:
     datadir, workdir, compiled, name = (flags.pop(name) for name in ("datadir", "workdir", "compile", "export"))
     choice = Upstream(**flags)
     try:
+        if choice.norm_kind == "batch":
+            raise TrainingError("batch norm's running statistics have no place in the .npz layout; use group or none")
         if name and runs.exists("pretrain", choice.tag):
             score = export(choice, name, datadir, workdir)
         else:

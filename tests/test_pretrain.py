@@ -98,7 +98,7 @@ def test_export_ships_half_precision_and_records_its_score(upstream, tmp_path, m
         (["--fraction", "2"], "at most 1, got 2"),
         (["--phases", "x"], "cannot read the phases"),
         (["--model", "R7x1"], "unknown architecture"),
-        (["--norm_kind", "batch"], "no place in the official .npz layout"),
+        (["--norm_kind", "batch"], "no place in the .npz layout"),
     ],
 )
 def test_bad_input_is_one_line(upstream, tmp_path, capsys, flags, message):
