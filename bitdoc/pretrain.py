@@ -272,8 +272,6 @@ def main(arguments: list[str] | None = None) -> int:
     datadir, workdir, compiled, name = (flags.pop(name) for name in ("datadir", "workdir", "compile", "export"))
     choice = Upstream(**flags)
     try:
-        if choice.norm_kind == "batch":
-            raise TrainingError("batch norm's running statistics have no place in the .npz layout; use group or none")
         if name and runs.exists("pretrain", choice.tag):
             score = export(choice, name, datadir, workdir)
         else:

@@ -24,7 +24,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "name": {"required": True, "help": "name of this run; logs and checkpoints go to LOGDIR/NAME"},
     "model": {"required": True, "help": "BiT-M-R50x1 and so on, or an architecture alone (R26x0.5) for random weights"},
     "logdir": {"required": True, "type": Path, "help": "where to log"},
-    "bit_pretrained_dir": {"help": "folder where the .npz weights may lie already (else they are downloaded)"},
+    "bit_pretrained_dir": {"default": ".", "help": "where the .npz weights may lie already (default: here)"},
     "dataset": {"required": True, "help": "cifar10, cifar100, tiny-imagenet, imagenet2012, or folder"},
     "examples_per_class": {"type": int, "help": "few-shot: images of each class (default: the whole training set)"},
     "examples_per_class_seed": {"type": int, "default": 0, "help": "seed of the few-shot choice (default: 0)"},

@@ -87,8 +87,15 @@ def _is_cross_reference(node: nodes.Node) -> bool:
     return node.tagname == "pending_xref"
 
 
+def load_lazily(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
+    """Let the browser fetch an example's pictures as they come into view, and those of the other theme never."""
+    if pagename.startswith("gallery/plot_"):
+        context["body"] = context["body"].replace("<img src=", '<img loading="lazy" src=')
+
+
 def setup(app: Sphinx) -> dict:
     """Register the hooks."""
     app.connect("builder-inited", remove_orphans, priority=10)
     app.connect("doctree-read", name_thumbnails)
+    app.connect("html-page-context", load_lazily)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

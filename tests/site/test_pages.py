@@ -163,7 +163,7 @@ def test_no_page_is_heavy(site: Path, pages: dict[str, BeautifulSoup]) -> None:
     heavy = {}
     for name, page in pages.items():
         plain, fonts = _wire(site / name), 0
-        dark = {image["src"] for image in page.select("img.only-dark")}
+        dark = {image["src"] for image in page.select('.only-dark[loading="lazy"], .only-dark [loading="lazy"]')}
         for address in _loads(page) - dark:
             if address.startswith("data:"):
                 continue
