@@ -90,7 +90,7 @@ def _is_cross_reference(node: nodes.Node) -> bool:
 def load_lazily(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
     """Let the browser fetch an example's pictures as they come into view, and those of the other theme never."""
     if pagename.startswith("gallery/plot_"):
-        context["body"] = context["body"].replace("<img src=", '<img loading="lazy" src=')
+        context["body"] = context["body"].replace("<img ", '<img loading="lazy" ')
 
 
 def setup(app: Sphinx) -> dict:

@@ -19,7 +19,8 @@ TOO_WIDE = """() => {
         .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > room + 1)
         .slice(0, 5).map(e => e.outerHTML.slice(0, 120));
 }"""
-SHOWN = """() => [...document.querySelectorAll('figure.bit-figure, .bit-figure-plain')]
+# A figure whose picture has made place for a widget shows none of its two pictures.
+SHOWN = """() => [...document.querySelectorAll('figure.bit-figure:not(.norm-explorer-live), .bit-figure-plain')]
     .filter(f => f.checkVisibility())
     .map(f => [...f.querySelectorAll('img')].filter(i => i.checkVisibility()).map(i => i.className))"""
 BROKEN = """() => [...document.querySelectorAll('img')]
