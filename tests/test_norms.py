@@ -19,6 +19,7 @@ from bitdoc.norms import (
     layer_norm,
     normalize,
     standardize,
+    standardize_fused,
     standardized_once,
 )
 
@@ -162,6 +163,24 @@ def test_standardized_filters_have_mean_0_and_deviation_1(out, cin, kernel):
     torch.testing.assert_close(std, torch.ones_like(std), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_fused_standardization_gives_the_same_filters_and_gradients(layout):
+    raw = (1 + 3 * torch.randn(6, 4, 3, 3, dtype=torch.float64)).contiguous(memory_format=layout)
+    towards = torch.randn_like(raw)
+    filters, gradients = [], []
+    for function in (standardize, standardize_fused):
+        weight = raw.clone().requires_grad_()
+        filters.append(function(weight))
+        filters[-1].backward(towards)
+        gradients.append(weight.grad)
+    torch.testing.assert_close(*filters, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-12)
+    half = raw.to(torch.bfloat16)
+    torch.testing.assert_close(standardize_fused(half), standardize(half), rtol=1e-2, atol=1e-2)
+    constant = torch.full((2, 3, 1, 1), 0.7)
+    assert standardize_fused(constant).abs().max() < 1e-2
+
+
 def test_standardize_is_the_official_formula_to_the_last_epsilon():
     """Population variance, 1e-10 inside the root: visible for filters as small as these."""
     weight = torch.randn(3, 2, 3, 3, dtype=torch.float64) * 1e-5
@@ -243,7 +262,7 @@ def test_standardized_once_adds_to_gradients_that_are_there():
 
 def test_standardized_once_standardizes_once(monkeypatch):
     calls = []
-    monkeypatch.setattr("bitdoc.norms.standardize", lambda weight: calls.append(weight) or standardize(weight))
+    monkeypatch.setattr("bitdoc.norms.standardize_fused", lambda w: calls.append(w) or standardize(w))
     model = small_net()
     with standardized_once(model), torch.no_grad():
         for _ in range(3):
