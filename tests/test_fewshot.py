@@ -153,3 +153,36 @@ def test_runs_that_differ_are_not_drawn_on_one_line(results):
     runs.write(stand_in("R26x0.5", 5, 0, 19.0, base_lr=0.3))
     with pytest.raises(runs.RecordError, match="cannot stand on one line: base_lr is 0.03 and 0.3"):
         draw("few-shot")
+
+
+def test_the_shipped_network_is_measured_at_more_numbers_of_shots():
+    assert {run.shots for run in fewshot.plan(fewshot.SHIPPED)} == {1, 2, 3, 5, 7, 10}
+    assert {run.shots for run in fewshot.plan("R26x0.5")} == {1, 2, 3, 5, 7, 10}
+    assert {run.shots for run in fewshot.plan(fewshot.SHIPPED, shots=(1,))} == {1}
+
+
+def test_architectures_are_drawn_by_upstream_size_and_shots(results):
+    for arch, accuracies in (("R26x0.25", (20, 22, 24)), ("R26x0.5", (30, 31, 35))):
+        for seed, accuracy in enumerate(accuracies):
+            runs.write(stand_in(f"BiT-T-{arch}", 5, seed, accuracy))
+    runs.write(stand_in("BiT-T-R26x0.25-10pct", 1, 0, 15))
+    ax = draw("few-shot-sizes").axes[0]
+    lines = [list(line.get_ydata()) for line in ax.get_lines() if line.get_linestyle() == "-"]
+    assert [22, 31] in lines
+    texts = [t.get_text() for t in ax.texts]
+    assert "100%, 5" in texts and "10%, 1" in texts
+    missing = next(t for t in texts if "not measured yet" in t)
+    assert "BiT-T-R26x0.5-10pct" in missing and "BiT-T-R50x1" in missing and "BiT-T-R26x0.25," not in missing
+    alt = figures.fewshot_sizes._alt()
+    assert "100% upstream, 5 per class: R26x0.25 22, R26x0.5 31" in alt and "Not measured yet: BiT-T-R26x0.5-10pct" in alt
+
+
+def test_the_table_of_upstream_networks_shows_the_newest_run_of_each_size(results):
+    setting = {"fraction": 0.1, "steps": 1000, "batch": 128}
+    for day, top1 in ((1, 11.0), (2, 12.5)):
+        record = stand_in("R26x0.25", 1, day, top1, **setting)
+        record = replace(record, experiment="pretrain", name=f"run-{day}", date=f"2026-01-0{day}T00:00:00+00:00")
+        runs.write(replace(record, cost={"seconds": 600}))
+    rows = figures.fewshot_sizes.upstream()
+    assert rows[1] == ["R26x0.25", "10,000", "12.5%", "0.13 million", "10 minutes"]
+    assert rows[2][2] == "not measured yet"

@@ -7,70 +7,27 @@ from collections.abc import Callable
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from bitdoc import fewshot, published, recipe, runs
-from bitdoc.figures import figure, table, value
+from bitdoc.figures import (
+    fewshot_sizes,
+    figure,
+    table,
+    value,
+)
+from bitdoc.figures.fewshot_runs import draw_runs, empty_place, records_of
 from bitdoc.figures.style import COLOURS, ink, label, new
 
-MINIATURE = "R26x0.5"
+MINIATURE = fewshot.SHIPPED.removeprefix("BiT-T-")
 FULL = "BiT-M-R50x3"
 _SIZES = ("R50x1", "R101x1", "R50x3", "R101x3", "R152x4")
 _UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}
-#: What every run on one line must share.
-_SAME = (
-    "model",
-    "method",
-    "dataset",
-    "encoding",
-    "test_images",
-    "crop",
-    "schedule",
-    "batch",
-    "base_lr",
-    "weights_sha256",
-)
-
-
-def records_of(model: str, method: str = "fine-tune") -> list[runs.RunRecord]:
-    """Runs of one model adapted in one way, checked to be comparable."""
-    records = runs.load(fewshot.EXPERIMENT, model=model, method=method)
-    runs.require_same(records, *_SAME)
-    return records
-
-
-def draw_runs(ax: Axes, records: list[runs.RunRecord], colour: str, text: str, **options) -> None:
-    """One light dot a run, a line through the medians, the label beside its last point."""
-    shots = [r.setting["examples_per_class"] for r in records]
-    ax.plot(shots, [r.result["top1"] for r in records], "o", color=colour, alpha=0.35, markersize=4, mew=0)
-    middle = fewshot.medians(records)
-    ax.plot(list(middle), list(middle.values()), "o-", color=colour, markersize=5)
-    last = max(middle)
-    label(ax, last, middle[last], text, colour, **options)
-
-
-def empty_place(ax: Axes, text: str, command: str, box: tuple[float, float, float, float]) -> None:
-    """A dashed frame ``(x, y, width, height)`` in axes coordinates for what has not been measured, and the command."""
-    x, y, width, height = box
-    grey = COLOURS["grey"]
-    ax.add_patch(Rectangle((x, y), width, height, transform=ax.transAxes, fill=False, ls="--", ec=grey))
-    lines = f"{text}\n{command}"
-    ax.text(
-        x + width / 2,
-        y + height / 2,
-        lines,
-        transform=ax.transAxes,
-        ha="center",
-        va="center",
-        color=COLOURS["grey"],
-        fontsize=8.5,
-    )
 
 
 def _shots_axis(ax: Axes) -> None:
     ax.set_xscale("log")
     ax.set_xlim(0.85, 26)
-    ax.set_xticks([1, 2, 5, 10], ["1", "2", "5", "10"])
+    ax.set_xticks(fewshot.MORE_SHOTS, [str(k) for k in fewshot.MORE_SHOTS])
     ax.minorticks_off()
     ax.set_xlabel("examples per class")
     ax.set_ylabel("CIFAR-10 top-1 accuracy, %")
@@ -78,16 +35,26 @@ def _shots_axis(ax: Axes) -> None:
     ax.grid(axis="y")
 
 
+_COLOURS = ("blue", "orange", "grey")
+_LABELS = ("fine-tuned", "linear probe", "random weights")
+
+
+def _series() -> list[tuple[str, list[runs.RunRecord]]]:
+    """What is measured with the miniature, in the order of the labels: name for the text, and runs."""
+    shipped = fewshot.SHIPPED
+    return [
+        (f"{shipped} fine-tuned", records_of(shipped)),
+        (f"a linear probe on {shipped}", records_of(shipped, "linear-probe")),
+        (f"{MINIATURE} from random weights", records_of(MINIATURE)),
+    ]
+
+
 def _measured(ax: Axes) -> None:
     ax.set_title("Measured here")
     _shots_axis(ax)
-    lines = [
-        (records_of(f"BiT-T-{MINIATURE}"), "blue", f"BiT-T-{MINIATURE}"),
-        (records_of(MINIATURE), "grey", f"{MINIATURE} from\nrandom weights"),
-    ]
-    for records, colour, text in lines:
+    for (_, records), colour, text, shift in zip(_series(), _COLOURS, _LABELS, (5, -5, 0), strict=True):
         if records:
-            draw_runs(ax, records, COLOURS[colour], text)
+            draw_runs(ax, records, COLOURS[colour], text, xytext=(7, shift))
     full = records_of(FULL)
     if full:
         draw_runs(ax, full, COLOURS["purple"], FULL)
@@ -115,13 +82,14 @@ def _published(ax: Axes) -> None:
 
 
 def _caption() -> str:
-    here = [r for m in (f"BiT-T-{MINIATURE}", MINIATURE, FULL) for r in records_of(m)]
+    here = [r for _, series in _series() for r in series] + records_of(FULL)
     encoding = sorted({r.setting["encoding"] for r in here})
     pixels = f" CIFAR-10 read from {'; '.join(encoding)}." if encoding else ""
     return (
         "Few-shot transfer to CIFAR-10, judged on all 10,000 test images. One light dot is one run on its own random "
-        "subset; lines join the medians of five. **Left, measured here:** a miniature network pre-trained on Tiny "
-        "ImageNet (BiT-T), the same network from random weights, and a place for the paper's own network. **Right, "
+        "subset; lines join the medians of five. **Left, measured here:** a miniature network, R26x0.5 pre-trained on "
+        "Tiny ImageNet, fine-tuned (blue) or frozen under a linear classifier (orange); the same network from random "
+        "weights (grey); and a place for the paper's own network. **Right, "
         "published:** medians by network, 1 example (dashed) and 5 examples (solid) of each class, with all five runs "
         f"of R50x3, read off Fig. 6 of {{cite:t}}`kolesnikov2020bit`. {runs.provenance(here)}{pixels}"
     )
@@ -129,11 +97,11 @@ def _caption() -> str:
 
 def _alt() -> str:
     parts = []
-    for model in (f"BiT-T-{MINIATURE}", MINIATURE):
-        middle = fewshot.medians(records_of(model))
+    for name, series in _series():
+        middle = fewshot.medians(series)
         if middle:
             parts.append(
-                f"{model} rises from {middle[min(middle)]:.0f} % at {min(middle)} to {middle[max(middle)]:.0f} % at "
+                f"{name} rises from {middle[min(middle)]:.0f} % at {min(middle)} to {middle[max(middle)]:.0f} % at "
                 f"{max(middle)} examples per class"
             )
     measured = "; ".join(parts) or "nothing has been measured yet"
@@ -246,7 +214,7 @@ def _gain_text(shots: int) -> str:
     return f"{with_past[shots] / without[shots]:.1f}" if both else "not measured yet"
 
 
-for _shots in fewshot.SHOTS:
+for _shots in fewshot.MORE_SHOTS:
     value(f"gain-{_shots}")(lambda k=_shots: _gain_text(k))
     value(f"scratch-{_shots}")(lambda k=_shots: _median_text(MINIATURE, k))
     value(f"miniature-{_shots}")(lambda k=_shots: _median_text(f"BiT-T-{MINIATURE}", k))
@@ -258,7 +226,7 @@ def _spread_text(shots: int) -> str:
     return f"{max(found) - min(found):.1f}" if found else "not measured yet"
 
 
-for _shots in fewshot.SHOTS:
+for _shots in fewshot.MORE_SHOTS:
     value(f"miniature-spread-{_shots}")(lambda k=_shots: _spread_text(k))
 
 

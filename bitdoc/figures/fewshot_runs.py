@@ -1,0 +1,58 @@
+"""What the few-shot figures share: runs checked to be comparable, dots and medians, the empty place."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from bitdoc import fewshot, runs
+from bitdoc.figures.style import COLOURS, label
+
+#: What every run on one line must share.
+_SAME = (
+    "model",
+    "method",
+    "dataset",
+    "encoding",
+    "test_images",
+    "crop",
+    "schedule",
+    "batch",
+    "base_lr",
+    "weights_sha256",
+)
+
+
+def records_of(model: str, method: str = "fine-tune") -> list[runs.RunRecord]:
+    """Runs of one model adapted in one way, checked to be comparable."""
+    records = runs.load(fewshot.EXPERIMENT, model=model, method=method)
+    runs.require_same(records, *_SAME)
+    return records
+
+
+def draw_runs(ax: Axes, records: list[runs.RunRecord], colour: str, text: str, **options) -> None:
+    """One light dot a run, a line through the medians, the label beside its last point."""
+    shots = [r.setting["examples_per_class"] for r in records]
+    ax.plot(shots, [r.result["top1"] for r in records], "o", color=colour, alpha=0.35, markersize=4, mew=0)
+    middle = fewshot.medians(records)
+    ax.plot(list(middle), list(middle.values()), "o-", color=colour, markersize=5)
+    last = max(middle)
+    label(ax, last, middle[last], text, colour, **options)
+
+
+def empty_place(ax: Axes, text: str, command: str, box: tuple[float, float, float, float]) -> None:
+    """A dashed frame ``(x, y, width, height)`` in axes coordinates for what has not been measured, and the command."""
+    x, y, width, height = box
+    grey = COLOURS["grey"]
+    ax.add_patch(Rectangle((x, y), width, height, transform=ax.transAxes, fill=False, ls="--", ec=grey))
+    lines = f"{text}\n{command}"
+    ax.text(
+        x + width / 2,
+        y + height / 2,
+        lines,
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        color=grey,
+        fontsize=8.5,
+    )
