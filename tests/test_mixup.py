@@ -114,3 +114,19 @@ def test_wrong_input_is_named():
         draw_lambda(-0.1)
     with pytest.raises(ValueError, match=r"3 examples and partners of shape \(2,\)"):
         mix(torch.zeros(3, 2), 0.5, torch.tensor([0, 1]))
+
+
+_DEVICES = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+
+
+@pytest.mark.parametrize("device", [name for name, there in _DEVICES.items() if there])
+def test_every_device_here_mixes_alike(device):
+    rng = torch.Generator().manual_seed(3)  # on the CPU, whatever the device
+    lam, partner = draw_lambda(0.4, rng), torch.randperm(6, generator=rng)
+    x, logits, labels = torch.randn(6, 3, 4, 4), torch.randn(6, 5), torch.arange(6) % 5
+    here = [t.to(device) for t in (x, logits, labels, partner)]
+    expected = lam * x + (1 - lam) * torch.stack([x[i] for i in partner.tolist()])
+    torch.testing.assert_close(mix(here[0], lam, here[3]).cpu(), expected)
+    one_hot = lam * torch.eye(5)[labels] + (1 - lam) * torch.eye(5)[labels[partner]]
+    by_hand = -(one_hot * logits.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(mixed_cross_entropy(here[1], here[2], lam, here[3]).cpu(), by_hand)
