@@ -87,6 +87,22 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def pdf(session: nox.Session) -> None:
+    """Print the five sections as a report, tell their lengths, and let the site offer it."""
+    prepare(session)
+    build_site(session, "-q")
+    python(session, "docs/_report/report.py", str(SITE), "docs/_build/pdf")
+    build_site(session, "-q")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure what the performance page shows; takes some minutes and wants an idle machine."""
+    prepare(session)
+    session.run(str(PYTHON), "tests/benchmarks/bench.py", *session.posargs, external=True)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types and spelling."""
     prepare(session)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bitdoc.files import FileError, download
+from bitdoc.files import archive
 from bitdoc.images import DataError, Images, class_folders, decoded, jpeg_quality, resize
 
 __all__ = ["DataError", "Images", "class_folders", "digest", "few_shot_indices", "load", "resize"]
@@ -116,7 +117,11 @@ def _cifar(name: str, split: str, folder: Path) -> Images:
 
     kind = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
     try:
-        data = kind(folder, train=split == "train", download=True)
+        try:
+            data = kind(folder, train=split == "train", download=False)
+        except RuntimeError:  # not unpacked yet, or damaged
+            archive(kind.url, folder / kind.filename, kind.tgz_md5, magic=b"\x1f\x8b")
+            data = kind(folder, train=split == "train", download=True)
     except (OSError, RuntimeError) as error:
         raise DataError(
             f"{name} is not in {folder} and could not be downloaded ({error}); its host is often slow: put the archive "
@@ -153,19 +158,16 @@ def _tiny_imagenet(split: str, folder: Path) -> Images:
 
 
 def _download_tiny_imagenet(folder: Path) -> None:
-    archive = folder / "tiny-imagenet-200.zip"
+    unpacked = folder / f".tiny-imagenet-200.{os.getpid()}.part"
     try:
-        if not archive.exists():
-            download(TINY_URL, archive, magic=b"PK")
-        with open(archive, "rb") as file:
-            found = hashlib.file_digest(file, "md5").hexdigest()
-        if found != TINY_MD5:
-            archive.unlink()
-            raise FileError(f"{archive} has MD5 {found}, not {TINY_MD5}, and was removed")
-        with zipfile.ZipFile(archive) as unpacked:
-            unpacked.extractall(folder)
+        whole = archive(TINY_URL, folder / "tiny-imagenet-200.zip", TINY_MD5, magic=b"PK")
+        with zipfile.ZipFile(whole) as images:
+            images.extractall(unpacked)
+        os.replace(unpacked / "tiny-imagenet-200", folder / "tiny-imagenet-200")
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(
             f"Tiny ImageNet is not in {folder} and could not be downloaded ({error}); put the unpacked folder "
             f"tiny-imagenet-200 there, or name its parent with --datadir or {DATA_VARIABLE}"
         ) from error
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)

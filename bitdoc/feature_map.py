@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bitdoc import data, runs
-from bitdoc.finetune import Recipe, Task, finetune, miniature, pick_device, starting_network
+from bitdoc.finetune import Engine, Recipe, Task, finetune, miniature, starting_network
 from bitdoc.probe import features
 from bitdoc.training import TrainingError
 
@@ -62,13 +62,15 @@ def measure(
     Returns the record (which the caller writes). Its ``result`` holds ``labels``, and for ``before`` and ``after`` the
     ``(N, 2)`` coordinates, the share of variance the map keeps, and :func:`neighbour_agreement`.
     """
-    device = pick_device()
+    engine = Engine.start()
     shown = task.test.subset(data.few_shot_indices(task.test.labels, per_class, seed))
     fresh, _ = starting_network(name, len(task.train.classes), directory, seed)
-    before = features(fresh.to(device), shown, recipe.crop, device)
+    before = features(engine.place(fresh), shown, recipe.crop, engine)
     small = replace(task, test=shown)  # the accuracy in the record is that of the images on the map
-    model, record = finetune(name, small, recipe, experiment=EXPERIMENT, run=name, seed=seed, directory=directory)
-    after = features(model, shown, recipe.crop, device)
+    model, record = finetune(
+        name, small, recipe, experiment=EXPERIMENT, run=name, seed=seed, directory=directory, engine=engine
+    )
+    after = features(model, shown, recipe.crop, engine)
     labels = shown.labels.cpu()
     first, kept = project(before)
     second, kept_after = project(after)

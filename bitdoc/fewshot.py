@@ -19,10 +19,13 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from bitdoc import data, runs, weights
-from bitdoc.finetune import Recipe, Task, finetune, miniature, rule
+from bitdoc import data, published, runs, weights
+from bitdoc.engine import PRECISIONS
+from bitdoc.finetune import Engine, Recipe, Task, finetune, miniature, rule
+from bitdoc.forecast import print_plan
 from bitdoc.probe import linear_probe
 from bitdoc.training import TrainingError
+from bitdoc.upstream import provide
 
 EXPERIMENT = "few-shot-cifar10"
 SHOTS = (1, 2, 5, 10)
@@ -45,6 +48,10 @@ class Run:
     def name(self) -> str:
         """Name of the record."""
         return f"{self.model}_{self.method}_{self.shots}_{self.seed}"
+
+
+#: Stands for CIFAR-10 where only its shape matters.
+_EMPTY = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(0), torch.zeros(0, 3, 32, 32))
 
 
 def plan(model: str, shots=None, seeds=SEEDS, method: str = "fine-tune") -> list[Run]:
@@ -73,11 +80,11 @@ def cifar10(datadir: str | None, split: str) -> data.Images:
 
 
 @cache
-def resized_test(datadir: str | None, side: int, held_out: bool) -> data.Images:
-    """The test images at ``side`` pixels, resized once a sweep and not once a run."""
+def resized_test(datadir: str | None, side: int, held_out: bool, device: torch.device | str = "cpu") -> data.Images:
+    """The test images at ``side`` pixels on ``device``, resized once a sweep and not once a run."""
     if held_out:
-        return held_out_split(datadir)[1].in_memory(side)
-    return cifar10(datadir, "test").in_memory(side)
+        return held_out_split(datadir)[1].in_memory(side, device)
+    return cifar10(datadir, "test").in_memory(side, device)
 
 
 @cache
@@ -91,33 +98,93 @@ def held_out_split(datadir: str | None, per_class: int = 200) -> tuple[data.Imag
 
 
 def make(
-    run: Run, datadir: str | None, directory: str | None = None, *, held_out: bool = False, **changes
+    run: Run,
+    datadir: str | None,
+    directory: str | None = None,
+    *,
+    held_out: bool = False,
+    engine: Engine | None = None,
+    **changes,
 ) -> runs.RunRecord:
     """Make one run and return its record; ``changes`` replace parts of the recipe.
 
     ``held_out`` judges on held-out training images instead of the test set, for choices.
     """
-    train = held_out_split(datadir)[0] if held_out else cifar10(datadir, "train")
-    recipe = recipe_for(run, train, **changes)
-    task = Task.choose(train, resized_test(datadir, recipe.crop, held_out), run.shots, run.seed)
+    engine = engine or Engine.start()
+    with engine.main_first():
+        train = held_out_split(datadir)[0] if held_out else cifar10(datadir, "train")
+        recipe = recipe_for(run, train, **changes)
+        test = resized_test(datadir, recipe.crop, held_out, engine.device)
+    task = Task.choose(train, test, run.shots, run.seed)
     experiment = "few-shot-choice" if held_out else EXPERIMENT
-    name = run.name + "".join(f"_{key}={value}" for key, value in sorted(changes.items()))
+    # How finely a step is cut changes nothing, and is no part of a run's name.
+    name = run.name + "".join(f"_{key}={value}" for key, value in sorted(changes.items()) if key != "split")
     adapt = linear_probe if run.method == "linear-probe" else finetune
-    return adapt(run.model, task, recipe, experiment=experiment, run=name, seed=run.seed, directory=directory)[1]
+    return adapt(
+        run.model, task, recipe, experiment=experiment, run=name, seed=run.seed, directory=directory, engine=engine
+    )[1]
 
 
-def sweep(todo: list[Run], datadir: str | None, directory: str | None = None, **options) -> list[runs.RunRecord]:
+def done(run: Run) -> bool:
+    """Whether a run has its record. A damaged one is named and put aside, and the run counts as not made."""
+    try:
+        return runs.exists(EXPERIMENT, run.name)
+    except runs.RecordError as error:
+        path = runs.path_of(EXPERIMENT, run.name)
+        path.replace(path.with_suffix(".damaged"))
+        tqdm.write(f"warning: {error}; kept as {path.stem}.damaged, and the run is made again")
+        return False
+
+
+def sweep(
+    todo: list[Run], datadir: str | None, directory: str | None = None, engine: Engine | None = None, **options
+) -> list[runs.RunRecord]:
     """Make those of ``todo`` that have no record yet, write each record at once, and return the new ones."""
-    missing = [run for run in todo if not runs.exists(EXPERIMENT, run.name)]
+    engine = engine or Engine.start()
+    missing = engine.agree([run for run in todo if not done(run)] if engine.is_main else None)
     made = []
-    bar = tqdm(missing, desc="sweep", unit="run")
+    bar = tqdm(missing, desc="sweep", unit="run", **({} if engine.is_main else {"disable": True}))
     for run in bar:
+        if engine.agree(engine.is_main and done(run)):
+            continue  # another sweep on the same folder was quicker
         bar.set_postfix_str(run.name)
-        record = make(run, datadir, directory, **options)
-        runs.write(record)
+        record = make(run, datadir, directory, engine=engine, **options)
         made.append(record)
-        tqdm.write(f"{run.name}: {record.result['top1']:.2f} %")
+        if engine.is_main:
+            runs.write(record)
+            tqdm.write(f"{run.name}: {record.result['top1']:.2f} %")
     return made
+
+
+def compare(model: str) -> tuple[list[str], bool]:
+    """Hold the recorded runs of BiT-S-R50x3 or BiT-M-R50x3 against the five published ones.
+
+    Returns
+    -------
+    (list of str, bool)
+        A line for each number of examples, and whether every median lies within the published spread.
+
+    Raises
+    ------
+    RecordError
+        If there are no runs to compare, or none are published for ``model``.
+    """
+    name = weights.ModelName.parse(model) if model.startswith("BiT-") else None
+    if name is None or name.arch != "R50x3" or name.upstream == "T":
+        raise runs.RecordError(f"no few-shot runs of {model} are published; there are those of BiT-S- and BiT-M-R50x3")
+    here = runs.group(runs.load(EXPERIMENT, model=model, method="fine-tune"), "examples_per_class")
+    lines, inside = [], True
+    for shots, by_upstream in published.FIG6_R50X3_RUNS.values.items():
+        five, ours = by_upstream[name.upstream], [r.result["top1"] for r in here.get(shots, [])]
+        known = f"published {statistics.median(five)} % ({min(five)} to {max(five)})"
+        if ours:
+            fits = min(five) <= statistics.median(ours) <= max(five)
+            spread = f"{statistics.median(ours):.1f} % ({min(ours):.1f} to {max(ours):.1f}), {len(ours)} runs"
+            lines.append(f"{shots} per class: median {spread}; {known}: {'inside' if fits else 'OUTSIDE'}")
+            inside = inside and fits
+    if not lines:
+        raise runs.RecordError(f"there are no runs of {model} at 1 or 5 examples per class yet; make them with --run")
+    return lines, inside
 
 
 def check(datadir: str | None, directory: str | None = None, model: str | None = None) -> tuple[runs.RunRecord, float]:
@@ -149,7 +216,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a sweep to ``parser``."""
     parser.add_argument("--run", action="store_true", help="measure what has no record yet (default: draw only)")
     parser.add_argument("--dry-run", action="store_true", help="print what --run would do")
-    parser.add_argument("--check", action="store_true", help="repeat one cached run chosen at random and compare")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="compare the runs of BiT-S-R50x3 or BiT-M-R50x3 with the published ones; else repeat a cached run",
+    )
     parser.add_argument("--model", default=SHIPPED, help="model, or an architecture alone for random weights")
     parser.add_argument("--method", choices=["fine-tune", "linear-probe"], default="fine-tune")
     parser.add_argument("--shots", type=int, nargs="+", help="examples per class (default: those of the figure)")
@@ -158,6 +229,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--datadir", help=f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)")
     parser.add_argument("--bit_pretrained_dir", "--bit-pretrained-dir", help="folder with .npz weights")
     parser.add_argument("--batch_split", "--batch-split", type=int, help="micro-batches in a step")
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: bfloat16 or float16 on CUDA, else float32")
+    parser.add_argument("--compile", action="store_true", help="compile the network (pays in long runs)")
+    parser.add_argument("--minutes", type=float, help="bound on the pre-training of a BiT-T network without weights")
 
 
 def part(todo: list[Any], only: str | None) -> list[Any]:
@@ -177,11 +251,20 @@ def command(flags: argparse.Namespace) -> int:
     """Do what the flags of :func:`arguments` ask for; returns the exit status."""
     try:
         todo = part(plan(flags.model, flags.shots, flags.seeds, flags.method), flags.only)
+        options = {"split": flags.batch_split} if flags.batch_split else {}
         if flags.dry_run:
-            return _print_plan(todo)
+            recipes = [recipe_for(run, _EMPTY, **options) for run in todo]
+            return print_plan(todo, recipes, [runs.path_of(EXPERIMENT, run.name).exists() for run in todo], flags)
         if flags.run:
-            options = {"split": flags.batch_split} if flags.batch_split else {}
-            sweep(todo, flags.datadir, flags.bit_pretrained_dir, **options)
+            engine = Engine.start(precision=flags.precision, compiled=flags.compile)
+            provide(flags.model, flags.bit_pretrained_dir, flags.datadir, flags.minutes, engine)
+            sweep(todo, flags.datadir, flags.bit_pretrained_dir, engine, **options)
+            if not engine.is_main:
+                sys.exit(0)  # one process draws
+        if flags.check and flags.model.startswith(("BiT-S", "BiT-M")):
+            lines, inside = compare(flags.model)
+            print("\n".join(lines))
+            return 0 if inside else 1
         if flags.check:
             record, again = check(flags.datadir, flags.bit_pretrained_dir)
             before = record.result["top1"]
@@ -193,16 +276,4 @@ def command(flags: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it stopped", file=sys.stderr)
         return 130
-    return 0
-
-
-def _print_plan(todo: list[Run]) -> int:
-    missing = [run for run in todo if not runs.exists(EXPERIMENT, run.name)]
-    print(f"{len(todo)} runs, {len(todo) - len(missing)} of them done")
-    for run in missing:
-        recipe = miniature(10 * run.shots) if is_miniature(run.model) else rule(10 * run.shots, (32, 32))
-        images = recipe.schedule[-1] * recipe.batch
-        print(
-            f"  {run.name}: {recipe.schedule[-1]} steps, {images:,} images of {recipe.crop} px to train, 10,000 to test"
-        )
     return 0

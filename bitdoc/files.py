@@ -9,10 +9,13 @@ import os
 import sys
 import urllib.error
 import urllib.request
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO
 
 from tqdm import tqdm
 
@@ -36,7 +39,7 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def written_atomically(target: Path) -> Iterator[BinaryIO]:
+def written_atomically(target: Path) -> Iterator[BufferedRandom]:
     """Open a file beside ``target`` that takes its place when the block ends well, and is removed otherwise.
 
     Raises
@@ -61,18 +64,20 @@ def written_atomically(target: Path) -> Iterator[BinaryIO]:
             part.unlink()
 
 
-def download(url: str, target: Path, magic: bytes = b"") -> Path:
+def download(url: str, target: Path, magic: bytes = b"", md5: str = "") -> Path:
     """Download ``url`` to the file ``target`` with a progress bar; nothing is left behind if that fails.
 
     Parameters
     ----------
     magic : bytes
         What a file of the right kind starts with, so that an error page is not taken for one.
+    md5 : str
+        Checksum of the whole file, in hexadecimal, where it is known.
 
     Raises
     ------
     FileError
-        Without network, for an HTTP error, a transfer cut short, a file of another kind, or a full disk.
+        Without network, for an HTTP error, a transfer cut short, another file than expected, or a full disk.
     """
     try:
         with written_atomically(target) as file, urllib.request.urlopen(url, timeout=30) as response:
@@ -89,6 +94,9 @@ def download(url: str, target: Path, magic: bytes = b"") -> Path:
                 raise FileError(
                     f"{url}: what arrived is not a {target.suffix} file; is the network behind a login page?"
                 )
+            file.seek(0)
+            if md5 and (found := hashlib.file_digest(file, "md5").hexdigest()) != md5:
+                raise FileError(f"{url}: what arrived has MD5 {found}, expected {md5}; try again")
     except FileError:
         raise
     except urllib.error.HTTPError as error:
@@ -97,6 +105,38 @@ def download(url: str, target: Path, magic: bytes = b"") -> Path:
         reason = getattr(error, "reason", None) or error
         raise FileError(f"{url}: download failed ({reason}); try again, or put the file in {target.parent}") from None
     return target
+
+
+def archive(url: str, target: Path, md5: str, magic: bytes = b"") -> Path:
+    """Return ``target``, downloaded unless it is there with the checksum ``md5``.
+
+    A file that is truncated or altered is named, and stays until a whole one takes its place. Errors are those of
+    :func:`download`.
+    """
+    if target.is_file():
+        with target.open("rb") as file:
+            if hashlib.file_digest(file, "md5").hexdigest() == md5:
+                return target
+        print(f"{target} is truncated or altered and is downloaded again", file=sys.stderr)
+    return download(url, target, magic, md5)
+
+
+def is_whole_zip(path: Path) -> bool:
+    """Whether a zip archive (an ``.npz`` file is one) passes its own checksums; one that does not is named."""
+    found = path.stat()
+    return _passes_checksums(path, found.st_size, found.st_mtime_ns)
+
+
+@cache
+def _passes_checksums(path: Path, size: int, changed: int) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError):
+        whole = False
+    if not whole:
+        print(f"{path} is truncated or altered and is passed over", file=sys.stderr)
+    return whole
 
 
 def sha256(path: str | os.PathLike) -> str:

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,36 +18,28 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from bitdoc import data, hyperrule, runs, weights
+from bitdoc.checkpoint import load_checkpoint, save_checkpoint
+from bitdoc.engine import Engine, pick_device
 from bitdoc.recipe import Recipe, miniature, rule
 from bitdoc.resnet import ResNetV2, build
 from bitdoc.training import (
     Batch,
     Score,
+    TrainingError,
     crop_and_flip,
     evaluate,
     generator,
-    load_checkpoint,
     mixed_micro_batches,
     sample_indices,
-    save_checkpoint,
     to_float,
     train,
 )
 
-__all__ = ["Recipe", "Task", "finetune", "miniature", "pick_device", "rule"]
+__all__ = ["Engine", "Recipe", "Task", "finetune", "miniature", "pick_device", "rule"]
 
 log = logging.getLogger("bitdoc")
 
-_RESIDENT = 1 << 30  # bytes of resized training pixels that are kept on the device
-
-
-def pick_device(name: str | None = None) -> torch.device:
-    """The device named, else CUDA, else MPS, else the CPU."""
-    if name:
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+_RESIDENT = 1 << 30  # bytes of training pixels that are kept on the device
 
 
 @dataclass(frozen=True)
@@ -108,38 +100,50 @@ def _batch_at(
     task: Task, recipe: Recipe, seed: int, device: torch.device
 ) -> Callable[[int], tuple[Iterator[Batch], int]]:
     """Micro-batches of a step. A small set is resized once and stays on the device; a large one is fetched by need."""
-    images = task.train
-    small = 3 * recipe.resize**2 * len(images) <= _RESIDENT
-    if small:
-        images = images.in_memory(recipe.resize, device)
+    images, resized = _resident(task.train, recipe.resize, device)
     # As the official code: fewer images than a micro-batch holds are drawn with replacement.
     replacement = len(images) < recipe.batch // recipe.split
 
-    def fetch(step: int) -> tuple[Tensor, Tensor]:
-        indices = sample_indices(len(images), recipe.batch, step, seed, replacement=replacement)
-        indices = indices.to(images.labels.device)
-        return images.fetch(indices, recipe.resize), images.labels[indices]
+    def indices_at(step: int) -> Tensor:
+        return sample_indices(len(images), recipe.batch, step, seed, replacement=replacement)
+
+    def fetch(step: int) -> Tensor:
+        pixels = images.fetch(indices_at(step), recipe.resize)
+        return pixels.pin_memory() if device.type == "cuda" and not pixels.is_cuda else pixels
 
     ahead: dict[int, Future] = {}  # the next step's images, fetched by a thread while this step computes
     thread = ThreadPoolExecutor(1)
 
+    def fetched(step: int) -> Tensor:
+        pixels = ahead.pop(step).result() if step in ahead else fetch(step)
+        ahead[step + 1] = thread.submit(fetch, step + 1)
+        return pixels.to(device, non_blocking=True)
+
     def batch_at(step: int) -> tuple[Iterator[Batch], int]:
-        pixels, labels = fetch(step) if small or step not in ahead else ahead.pop(step).result()
-        if not small:
-            ahead[step + 1] = thread.submit(fetch, step + 1)
-        rng = generator(seed, "augment", step)
-        crops = crop_and_flip(pixels.to(device), recipe.crop, rng)
-        x = to_float(crops).contiguous(memory_format=torch.channels_last)
-        return mixed_micro_batches(x, labels.to(device), recipe.split, recipe.mixup, rng), len(x)
+        indices, rng = indices_at(step), generator(seed, "augment", step)
+        place = (images.pixels, recipe.crop, rng, indices) if resized else (fetched(step), recipe.crop, rng)
+        x = to_float(crop_and_flip(*place)).contiguous(memory_format=torch.channels_last)
+        return mixed_micro_batches(x, images.labels[indices].to(device), recipe.split, recipe.mixup, rng), len(x)
 
     return batch_at
 
 
+def _resident(images: data.Images, side: int, device: torch.device) -> tuple[data.Images, bool]:
+    """Keep a set on the device if it is small: resized, or else (CIFAR as a whole, on a card) as it is."""
+    if 3 * side**2 * len(images) <= _RESIDENT:
+        images = images.in_memory(side, device)
+        assert images.pixels is not None
+        return replace(images, pixels=images.pixels.contiguous(memory_format=torch.channels_last)), True
+    if device.type == "cuda" and images.pixels is not None and images.pixels.nbytes <= _RESIDENT:
+        return replace(images, pixels=images.pixels.to(device), labels=images.labels.to(device)), False
+    return images, False
+
+
 def test_batches(
-    images: data.Images, side: int, device: torch.device, size: int = 100
+    images: data.Images, side: int, device: torch.device, size: int = 100, *, rank: int = 0, world: int = 1
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The test set in its own order, resized to ``side`` squares, on the device."""
-    for indices in torch.arange(len(images)).split(size):
+    """The test set in its own order, resized to ``side`` squares, on the device; the share of one of ``world``."""
+    for indices in torch.arange(len(images)).tensor_split(world)[rank].split(size):
         yield images.fetch(indices, side).to(device), images.labels[indices].to(device)
 
 
@@ -152,7 +156,7 @@ def finetune(
     run: str,
     seed: int = 0,
     directory: str | None = None,
-    device: torch.device | None = None,
+    engine: Engine | None = None,
     checkpoint: Path | None = None,
     eval_every: int | None = None,
     progress: bool | None = None,
@@ -169,6 +173,8 @@ def finetune(
         Of the order of images, crops, mirrors, MixUp and random weights.
     directory : str, optional
         Where the weights may lie already.
+    engine : Engine, optional
+        Device, precision and processes; by default the best device there is.
     checkpoint : Path, optional
         Where the state is kept every two minutes and at every evaluation, and taken up again.
     eval_every : int, optional
@@ -179,16 +185,20 @@ def finetune(
     Raises
     ------
     TrainingError
-        If the loss is not finite, or the checkpoint is of another run.
+        If the loss is not finite, not even one image fits into memory, or the checkpoint is of another run.
     """
-    device = device or pick_device()
-    model, origin = starting_network(name, len(task.train.classes), directory, seed)
-    model = model.to(device).to(memory_format=torch.channels_last)
+    engine = engine or Engine.start()
+    engine.forget_peak()
+    with engine.main_first():
+        model, origin = starting_network(name, len(task.train.classes), directory, seed)
+    model = engine.place(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
     tag = f"{name} {run} {recipe} {task.setting['indices_digest']} {seed}"
-    start = load_checkpoint(checkpoint, model, optimizer, tag) if checkpoint else 0
-    watch = _Watch(model, optimizer, task, recipe, device, checkpoint, eval_every, tag, start, progress)
-    batch_at = _batch_at(task, recipe, seed, device)
+    start = load_checkpoint(checkpoint, model, optimizer, tag, engine) if checkpoint else 0
+    if engine.agree(start) != start:
+        raise TrainingError(f"the processes found different checkpoints; all of them must see {checkpoint}")
+    watch = _Watch(model, optimizer, task, recipe, engine, checkpoint, eval_every, tag, start, progress)
+    batch_at = _batch_at(task, recipe, seed, engine.device)
     with watch.bar:
         train(
             model,
@@ -197,19 +207,20 @@ def finetune(
             lambda step: hyperrule.learning_rate(step, recipe.schedule, recipe.base_lr),
             start=start,
             on_step=watch,
+            engine=engine,
         )
     watch.save(recipe.schedule[-1])
     score = watch.evaluate(recipe.schedule[-1])
-    method = {"method": "fine-tune", "seed": seed, "resumed_at": start}
+    method = {"method": "fine-tune", "seed": seed, "resumed_at": start, "split_used": recipe.split * engine.parts}
     record = runs.RunRecord(
         experiment=experiment,
         name=run,
         model=name,
-        setting=task.setting | origin | recipe.plain() | method,
+        setting=task.setting | origin | recipe.plain() | engine.plain() | method,
         result={"top1": round(score.top1, 3), "top5": round(score.top5, 3), "loss": round(score.loss, 5)},
         curve=watch.curve,
         cost=watch.cost(),
-        environment=runs.environment(device),
+        environment=runs.environment(engine.device),
         code=runs.code_version(),
         date=runs.now(),
     )
@@ -219,12 +230,12 @@ def finetune(
 class _Watch:
     """Called after each step: progress bar, loss curve, evaluations, checkpoints."""
 
-    def __init__(self, model, optimizer, task, recipe, device, checkpoint, eval_every, tag, start, progress):
+    def __init__(self, model, optimizer, task, recipe, engine, checkpoint, eval_every, tag, start, progress):
         self.model: nn.Module = model
-        self.optimizer, self.task, self.recipe, self.device = optimizer, task, recipe, device
+        self.optimizer, self.task, self.recipe, self.engine = optimizer, task, recipe, engine
         self.checkpoint, self.eval_every, self.tag, self.start = checkpoint, eval_every, tag, start
         steps = recipe.schedule[-1]
-        hidden = None if progress is None else not progress
+        hidden = True if not engine.is_main else None if progress is None else not progress
         self.bar = tqdm(total=steps, initial=start, desc="fine-tune", unit="step", disable=hidden, leave=False)
         self.curve: dict[str, list] = {"step": [], "loss": []}
         self.every = max(1, steps // 50)
@@ -249,13 +260,15 @@ class _Watch:
             self.save(step + 1)
 
     def evaluate(self, step: int) -> Score:
-        score = evaluate(self.model, test_batches(self.task.test, self.recipe.crop, self.device))
+        rank, world = self.engine.rank, self.engine.world
+        share = test_batches(self.task.test, self.recipe.crop, self.engine.device, rank=rank, world=world)
+        score = evaluate(self.model, share, self.engine)
         log.info("step %d: loss %.5f, top-1 %.2f %%, top-5 %.2f %%", step, score.loss, score.top1, score.top5)
         return score
 
     def save(self, step: int) -> None:
-        if self.checkpoint:
-            save_checkpoint(self.checkpoint, self.model, self.optimizer, step, self.tag)
+        if self.checkpoint and self.engine.is_main:
+            save_checkpoint(self.checkpoint, self.model, self.optimizer, step, self.tag, self.engine)
             self.saved = time.monotonic()
 
     def cost(self) -> dict:
@@ -263,5 +276,5 @@ class _Watch:
         return {
             "seconds": round(self.trained, 2),
             "images_per_second": round(images / self.trained, 1) if self.trained else None,
-            "peak_memory_bytes": runs.peak_memory(self.device),
+            "peak_memory_bytes": runs.peak_memory(self.engine.device),
         }

@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from bitdoc import data, fewshot, hyperrule, runs
-from bitdoc.finetune import Recipe, Task, finetune, miniature, test_batches
+from bitdoc.finetune import Engine, Recipe, Task, finetune, miniature, test_batches
 from bitdoc.training import TrainingError, evaluate, generator
 
 EXPERIMENT = "mixup-study"
@@ -122,9 +122,9 @@ def task_of(run: Run, train: data.Images, test: data.Images) -> Task:
 def make(run: Run, task: Task, model: str = MODEL, recipe: Recipe | None = None) -> runs.RunRecord:
     """Make one run and return its record, with the calibration on the test images among the results."""
     recipe = recipe or run.recipe
-    device = torch.device("cpu")  # one kind of device, so that records agree to the last digit
-    network, record = finetune(model, task, recipe, experiment=EXPERIMENT, run=run.name, seed=run.seed, device=device)
-    logits = evaluate(network, test_batches(task.test, recipe.crop, device)).logits
+    engine = Engine()  # one kind of device and precision, so that records agree to the last digit
+    network, record = finetune(model, task, recipe, experiment=EXPERIMENT, run=run.name, seed=run.seed, engine=engine)
+    logits = evaluate(network, test_batches(task.test, recipe.crop, engine.device)).logits
     return replace(record, result=record.result | calibration(logits, task.test.labels))
 
 

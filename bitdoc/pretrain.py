@@ -11,15 +11,19 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from bitdoc import data, runs, weights
+from bitdoc.checkpoint import load_checkpoint, save_checkpoint
+from bitdoc.engine import Engine
+from bitdoc.finetune import test_batches
+from bitdoc.recipe import Upstream
 from bitdoc.resnet import ResNetV2, build
 from bitdoc.training import (
     Batch,
@@ -27,87 +31,11 @@ from bitdoc.training import (
     TrainingError,
     evaluate,
     generator,
-    load_checkpoint,
     mixed_micro_batches,
     random_resized_crop,
     sample_indices,
-    save_checkpoint,
     train,
 )
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """Everything chosen in a pre-training run.
-
-    Attributes
-    ----------
-    dataset, fraction : str, float
-        Upstream data set, and the share of each class's images that is used.
-    model : str
-        Architecture.
-    phases : str
-        ``"SIDExEPOCHS"`` joined by commas: side of the images in pixels, epochs at that side.
-    batch, base_lr : int, float
-        The peak learning rate is ``base_lr * batch / 256``.
-    warmup : float
-        Share of all steps.
-    schedule : {"staircase", "linear"}
-        The paper's drops (tenfold at 1/3, 2/3 and 8/9 of the training), or a straight line to 0.
-    smallest_crop : float
-        Smallest share of an image's surface that a random-resized crop keeps.
-    norm_kind, standardized : str, bool
-        As for :class:`bitdoc.resnet.ResNetV2`.
-    """
-
-    dataset: str = "tiny-imagenet"
-    fraction: float = 1.0
-    model: str = "R26x0.5"
-    phases: str = "32x7,48x4,64x3"
-    batch: int = 128
-    base_lr: float = 0.03
-    warmup: float = 0.05
-    schedule: str = "staircase"
-    weight_decay: float = 1e-4
-    smallest_crop: float = 0.35
-    norm_kind: str = "group"
-    standardized: bool = True
-    seed: int = 0
-
-    @property
-    def tag(self) -> str:
-        """Name of the run: every choice that differs from the default."""
-        default = Upstream()
-        parts = [self.model, f"{self.fraction:g}"]
-        parts += [
-            f"{k}={v}" for k, v in asdict(self).items() if k not in ("model", "fraction") and v != getattr(default, k)
-        ]
-        return "_".join(parts).replace(",", "+")
-
-    def plan(self, examples: int) -> list[tuple[int, int]]:
-        """(last step, side) of each phase for a data set of ``examples`` images."""
-        plan, epochs = [], 0.0
-        try:
-            for phase in self.phases.split(","):
-                side, count = phase.split("x")
-                epochs += float(count)
-                plan.append((round(epochs * examples / self.batch), int(side)))
-        except ValueError as error:
-            raise TrainingError(
-                f"cannot read the phases {self.phases!r}; expected for example 32x8,48x4,64x2"
-            ) from error
-        return plan
-
-    def lr_at(self, step: int, steps: int) -> float | None:
-        """Learning rate of a step out of ``steps``; None at the end."""
-        if step >= steps:
-            return None
-        peak, ramp = self.base_lr * self.batch / 256, max(1, round(self.warmup * steps))
-        if step < ramp:
-            return peak * (step + 1) / ramp
-        if self.schedule == "linear":
-            return peak * (steps - step) / (steps - ramp)
-        return peak / 10 ** sum(step >= round(share * steps) for share in (1 / 3, 2 / 3, 8 / 9))
 
 
 def _fraction(images: data.Images, fraction: float, seed: int) -> data.Images:
@@ -131,13 +59,12 @@ def _batch_at(choice: Upstream, images: data.Images, plan: list[tuple[int, int]]
     return batch_at
 
 
-def _validation(images: data.Images, side: int) -> Iterator[tuple[Tensor, Tensor]]:
-    for indices in torch.arange(len(images)).split(256):
-        yield images.fetch(indices, side), images.labels[indices]
-
-
-def pretrain(choice: Upstream, datadir: str | None, workdir: Path, compiled: bool = False) -> tuple[ResNetV2, Score]:
+def pretrain(
+    choice: Upstream, datadir: str | None, workdir: Path, compiled: bool = False, engine: Engine | None = None
+) -> tuple[ResNetV2, Score]:
     """Run (or go on with) one pre-training; write its weights to ``workdir`` and its record to the results.
+
+    The images are decoded once and kept on the device of ``engine``, by default the best there is.
 
     Returns
     -------
@@ -145,42 +72,54 @@ def pretrain(choice: Upstream, datadir: str | None, workdir: Path, compiled: boo
         The trained network and its score on the upstream validation set.
     """
     version = runs.code_version()  # of the code that is loaded now, whatever the files say at the end
-    images = _fraction(data.load(choice.dataset, "train", datadir), choice.fraction, choice.seed)
-    held_out = data.load(choice.dataset, "test", datadir)
+    engine = engine or Engine.start(compiled=compiled)
+    engine.forget_peak()
+    with engine.main_first():
+        images = _fraction(data.load(choice.dataset, "train", datadir), choice.fraction, choice.seed)
+        held_out = data.load(choice.dataset, "test", datadir)
+    if images.pixels is not None:
+        images = replace(images, pixels=images.pixels.to(engine.device), labels=images.labels.to(engine.device))
     plan = choice.plan(len(images))
     steps, last_side = plan[-1]
     torch.manual_seed(choice.seed)
     options = {"norm_kind": choice.norm_kind, "standardized": choice.standardized}
-    model = build(choice.model, len(images.classes), **options).to(memory_format=torch.channels_last)
+    model = engine.place(build(choice.model, len(images.classes), **options))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, weight_decay=choice.weight_decay)
     checkpoint = workdir / f"{choice.tag}.pt"
-    start = load_checkpoint(checkpoint, model, optimizer, choice.tag)
-    if compiled:
-        model.compile(dynamic=False)
-    watch = _Watch(choice, model, optimizer, checkpoint, start, steps)
+    start = load_checkpoint(checkpoint, model, optimizer, choice.tag, engine)
+    watch = _Watch(choice, model, optimizer, engine, checkpoint, start, steps)
     batch_at = _batch_at(choice, images, plan)
     with watch.bar:
-        train(model, optimizer, batch_at, lambda s: choice.lr_at(s, steps), start=start, on_step=watch)
+        lr_at = partial(choice.lr_at, steps=steps)
+        train(model, optimizer, batch_at, lr_at, start=start, on_step=watch, engine=engine)
     cost = watch.cost()
-    save_checkpoint(checkpoint, model, optimizer, steps, choice.tag)
-    score = evaluate(model, _validation(held_out, last_side))
+    watch.save(steps)
+    share = test_batches(held_out, last_side, engine.device, 256, rank=engine.rank, world=engine.world)
+    score = evaluate(model, share, engine)
     file = checkpoint.with_suffix(".npz")
-    weights.save(model, file)
-    made = {"steps": steps, "resumed_at": start, "weights_sha256": weights.sha256(file), "compiled": compiled}
+    if engine.is_main:
+        weights.save(model, file)
+        _record(choice, images, held_out, score, watch, cost, version, file)
+    engine.agree(None)  # the others wait until the weights are written
+    return model, score
+
+
+def _record(choice, images, held_out, score, watch, cost, version, file) -> None:
+    made = {"steps": watch.steps, "resumed_at": watch.start, "weights_sha256": weights.sha256(file)}
+    upstream = {"upstream_encoding": images.encoding, "upstream_images": len(images)}
     record = runs.RunRecord(
         experiment="pretrain",
         name=choice.tag,
         model=choice.model,
-        setting=asdict(choice) | {"upstream_encoding": images.encoding, "upstream_images": len(images)} | made,
+        setting=asdict(choice) | upstream | watch.engine.plain() | made,
         result={"top1": score.top1, "top5": score.top5, "loss": score.loss, "images": len(held_out)},
         curve=watch.curve,
         cost=cost,
-        environment=runs.environment(),
+        environment=runs.environment(watch.engine.device),
         code=version,
         date=runs.now(),
     )
     runs.write(record)
-    return model, score
 
 
 def export(choice: Upstream, name: str, datadir: str | None, workdir: Path) -> Score:
@@ -198,7 +137,7 @@ def export(choice: Upstream, name: str, datadir: str | None, workdir: Path) -> S
     weights.load_into(model, shipped)
     model = model.to(memory_format=torch.channels_last)
     side = choice.plan(1)[-1][1]
-    score = evaluate(model, _validation(held_out, side))
+    score = evaluate(model, test_batches(held_out, side, torch.device("cpu"), 256))
     setting = {
         "dataset": choice.dataset,
         "upstream_encoding": held_out.encoding,
@@ -225,10 +164,11 @@ def export(choice: Upstream, name: str, datadir: str | None, workdir: Path) -> S
 class _Watch:
     """Called after each step: progress bar, loss curve (means over a hundredth of the run), checkpoints."""
 
-    def __init__(self, choice, model, optimizer, checkpoint, start, steps):
-        self.choice, self.model, self.optimizer, self.checkpoint = choice, model, optimizer, checkpoint
-        self.start, self.steps = start, steps
-        self.bar = tqdm(total=steps, initial=start, desc=choice.tag, unit="step", mininterval=10)
+    def __init__(self, choice, model, optimizer, engine, checkpoint, start, steps):
+        self.choice, self.model, self.optimizer, self.engine = choice, model, optimizer, engine
+        self.checkpoint, self.start, self.steps = checkpoint, start, steps
+        hidden = {} if engine.is_main else {"disable": True}
+        self.bar = tqdm(total=steps, initial=start, desc=choice.tag, unit="step", mininterval=10, **hidden)
         self.curve: dict[str, list] = {"step": [], "loss": []}
         self.recent: list[float] = []
         self.began = self.saved = time.monotonic()
@@ -243,8 +183,12 @@ class _Watch:
             rate = self.choice.batch * (step + 1 - self.start) / (time.monotonic() - self.began)
             self.bar.set_postfix(loss=self.curve["loss"][-1], lr=f"{lr:.2g}", images_per_second=f"{rate:.0f}")
         if time.monotonic() - self.saved > 120:
-            save_checkpoint(self.checkpoint, self.model, self.optimizer, step + 1, self.choice.tag)
-            self.saved = time.monotonic()
+            self.save(step + 1)
+
+    def save(self, step: int) -> None:
+        if self.engine.is_main:
+            save_checkpoint(self.checkpoint, self.model, self.optimizer, step, self.choice.tag, self.engine)
+        self.saved = time.monotonic()
 
     def cost(self) -> dict:
         seconds = time.monotonic() - self.began
@@ -252,7 +196,7 @@ class _Watch:
         return {
             "seconds": round(seconds, 1),
             "images_per_second": round(seen / seconds, 1) if seen else None,
-            "peak_memory_bytes": runs.peak_memory(),
+            "peak_memory_bytes": runs.peak_memory(self.engine.device),
         }
 
 

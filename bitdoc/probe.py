@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from bitdoc import runs
 from bitdoc.data import Images
-from bitdoc.finetune import Recipe, Task, pick_device, starting_network, test_batches
+from bitdoc.finetune import Engine, Recipe, Task, starting_network, test_batches
 from bitdoc.norms import standardized_once
 from bitdoc.resnet import ResNetV2
 from bitdoc.training import to_float
@@ -18,11 +18,17 @@ PENALTY = 0.01
 
 
 @torch.no_grad()
-def features(model: ResNetV2, images: Images, side: int, device: torch.device) -> Tensor:
+def features(model: ResNetV2, images: Images, side: int, engine: Engine) -> Tensor:
     """Pooled features ``(N, 2048 * width)`` of all images, squeezed to ``side`` squares, on the CPU."""
     model.eval()
+
+    def of(x: Tensor) -> Tensor:
+        with engine.autocast():
+            return model.features(to_float(x)).float()
+
     with standardized_once(model):
-        return torch.cat([model.features(to_float(x)).cpu() for x, _ in test_batches(images, side, device)])
+        batches = test_batches(images, side, engine.device)
+        return torch.cat([engine.in_parts(of, x).cpu() for x, _ in batches])
 
 
 def fit(few: Tensor, labels: Tensor, classes: int, penalty: float) -> torch.nn.Linear:
@@ -51,6 +57,7 @@ def linear_probe(
     run: str,
     seed: int = 0,
     directory: str | None = None,
+    engine: Engine | None = None,
     penalty: float = PENALTY,
 ) -> tuple[torch.nn.Linear, runs.RunRecord]:
     """Probe the frozen network ``name`` on ``task``; return the classifier and the record (which the caller writes).
@@ -58,14 +65,15 @@ def linear_probe(
     Features are scaled to mean 0 and spread 1 over the training images. Arguments are those of
     :func:`bitdoc.finetune.finetune`; of the recipe only the resolution is used.
     """
-    device = pick_device()
-    model, origin = starting_network(name, len(task.train.classes), directory, seed)
-    model = model.to(device).to(memory_format=torch.channels_last)
-    few = features(model, task.train, recipe.crop, device)
+    engine = engine or Engine.start()
+    with engine.main_first():
+        model, origin = starting_network(name, len(task.train.classes), directory, seed)
+    model = engine.place(model)
+    few = features(model, task.train, recipe.crop, engine)
     mean, spread = few.mean(0), few.std(0, correction=0) + 1e-6
     head = fit((few - mean) / spread, task.train.labels.cpu(), len(task.train.classes), penalty)
     with torch.no_grad():
-        logits = head((features(model, task.test, recipe.crop, device) - mean) / spread)
+        logits = head((features(model, task.test, recipe.crop, engine) - mean) / spread)
     target = task.test.labels.cpu()
     hits = logits.topk(min(5, logits.shape[1]), dim=1).indices == target[:, None]
     chosen = {"method": "linear-probe", "seed": seed, "crop": recipe.crop, "penalty": penalty}
@@ -73,13 +81,13 @@ def linear_probe(
         experiment=experiment,
         name=run,
         model=name,
-        setting=task.setting | origin | chosen,
+        setting=task.setting | origin | engine.plain() | chosen,
         result={
             "top1": round(100 * hits[:, 0].float().mean().item(), 3),
             "top5": round(100 * hits.any(1).float().mean().item(), 3),
             "loss": round(F.cross_entropy(logits, target).item(), 5),
         },
-        environment=runs.environment(device),
+        environment=runs.environment(engine.device),
         code=runs.code_version(),
         date=runs.now(),
     )

@@ -1,4 +1,4 @@
-"""What one fine-tuning does: BiT-HyperRule's recipe, and its miniature for small machines."""
+"""What one training does: BiT-HyperRule's recipe, its miniature for small machines, and the upstream recipe."""
 
 from __future__ import annotations
 
@@ -60,3 +60,77 @@ def miniature(examples: int, **changes) -> Recipe:
     schedule = tuple(step // 5 for step in hyperrule.get_schedule(examples))
     recipe = Recipe(80, 64, schedule, batch=64, base_lr=0.03, mixup=hyperrule.get_mixup(examples))
     return replace(recipe, **changes)
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Everything chosen in a pre-training run.
+
+    Attributes
+    ----------
+    dataset, fraction : str, float
+        Upstream data set, and the share of each class's images that is used.
+    model : str
+        Architecture.
+    phases : str
+        ``"SIDExEPOCHS"`` joined by commas: side of the images in pixels, epochs at that side.
+    batch, base_lr : int, float
+        The peak learning rate is ``base_lr * batch / 256``.
+    warmup : float
+        Share of all steps.
+    schedule : {"staircase", "linear"}
+        The paper's drops (tenfold at 1/3, 2/3 and 8/9 of the training), or a straight line to 0.
+    smallest_crop : float
+        Smallest share of an image's surface that a random-resized crop keeps.
+    norm_kind, standardized : str, bool
+        As for :class:`bitdoc.resnet.ResNetV2`.
+    """
+
+    dataset: str = "tiny-imagenet"
+    fraction: float = 1.0
+    model: str = "R26x0.5"
+    phases: str = "32x7,48x4,64x3"
+    batch: int = 128
+    base_lr: float = 0.03
+    warmup: float = 0.05
+    schedule: str = "staircase"
+    weight_decay: float = 1e-4
+    smallest_crop: float = 0.35
+    norm_kind: str = "group"
+    standardized: bool = True
+    seed: int = 0
+
+    @property
+    def tag(self) -> str:
+        """Name of the run: every choice that differs from the default."""
+        default = Upstream()
+        parts = [self.model, f"{self.fraction:g}"]
+        parts += [
+            f"{k}={v}" for k, v in asdict(self).items() if k not in ("model", "fraction") and v != getattr(default, k)
+        ]
+        return "_".join(parts).replace(",", "+")
+
+    def plan(self, examples: int) -> list[tuple[int, int]]:
+        """(last step, side) of each phase for a data set of ``examples`` images."""
+        plan, epochs = [], 0.0
+        try:
+            for phase in self.phases.split(","):
+                side, count = phase.split("x")
+                epochs += float(count)
+                plan.append((round(epochs * examples / self.batch), int(side)))
+        except ValueError as error:
+            raise TrainingError(
+                f"cannot read the phases {self.phases!r}; expected for example 32x8,48x4,64x2"
+            ) from error
+        return plan
+
+    def lr_at(self, step: int, steps: int) -> float | None:
+        """Learning rate of a step out of ``steps``; None at the end."""
+        if step >= steps:
+            return None
+        peak, ramp = self.base_lr * self.batch / 256, max(1, round(self.warmup * steps))
+        if step < ramp:
+            return peak * (step + 1) / ramp
+        if self.schedule == "linear":
+            return peak * (steps - step) / (steps - ramp)
+        return peak / 10 ** sum(step >= round(share * steps) for share in (1 / 3, 2 / 3, 8 / 9))

@@ -29,7 +29,7 @@ from bitdoc.files import FileError, written_atomically
 RESULTS = Path(__file__).parent / "results"
 
 #: Modules whose code decides the result of a run. A change elsewhere (a figure, say) does not make a run old.
-_DECISIVE = ("norms.py", "resnet.py", "mixup.py", "hyperrule.py", "images.py", "data.py", "training.py")
+_DECISIVE = ("norms.py", "resnet.py", "mixup.py", "hyperrule.py", "images.py", "data.py", "engine.py", "training.py")
 
 
 class RecordError(ValueError):

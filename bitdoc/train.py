@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bitdoc import data, runs
-from bitdoc.finetune import Task, finetune, pick_device, rule
+from bitdoc.engine import PRECISIONS
+from bitdoc.finetune import Engine, Task, finetune, rule
 from bitdoc.resnet import architecture
 from bitdoc.training import TrainingError
 from bitdoc.weights import ModelName
@@ -43,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     for name, options in _FLAGS.items():
         spellings = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
         parser.add_argument(*spellings, dest=name, **options)
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: bfloat16 or float16 on CUDA, else float32")
+    parser.add_argument("--compile", action="store_true", help="compile the network (pays in long runs)")
     parser.add_argument("--no-save", "--no_save", dest="save", action="store_false", help="keep no checkpoint")
     return parser
 
@@ -55,7 +58,7 @@ def _check_model(name: str) -> None:
 
 
 def _log_to(folder: Path) -> None:
-    """Log to ``folder/train.log`` and to standard error."""
+    """Log to ``folder/train.log`` and to standard error; of several processes, only the main one does."""
     folder.mkdir(parents=True, exist_ok=True)
     log.setLevel(logging.DEBUG)
     log.handlers.clear()
@@ -71,20 +74,17 @@ def run(flags: argparse.Namespace) -> runs.RunRecord:
     """Fine-tune as the flags say and write the run record ``LOGDIR/NAME/run.json``."""
     _check_model(flags.model)  # before any data is read or downloaded
     folder = flags.logdir / flags.name
-    train = data.load(flags.dataset, "train", flags.datadir, flags.workers)
-    test = data.load(flags.dataset, "test", flags.datadir, flags.workers)
+    engine = Engine.start(precision=flags.precision, compiled=flags.compile)
+    with engine.main_first():
+        train = data.load(flags.dataset, "train", flags.datadir, flags.workers)
+        test = data.load(flags.dataset, "test", flags.datadir, flags.workers)
     task = Task.choose(train, test, flags.examples_per_class, flags.examples_per_class_seed)
     changes = {"batch": flags.batch, "split": flags.batch_split, "base_lr": flags.base_lr}
     recipe = rule(len(task.train), train.size, **changes)
-    _log_to(folder)
-    log.info(
-        "%s on %s: %d training and %d test images, on %s",
-        flags.model,
-        train.name,
-        len(task.train),
-        len(test),
-        pick_device(),
-    )
+    if engine.is_main:
+        _log_to(folder)
+    images = f"{len(task.train)} training and {len(test)} test images"
+    log.info("%s on %s: %s, on %s in %s", flags.model, train.name, images, engine.device, engine.precision)
     log.info("%s", recipe)
     _, record = finetune(
         flags.model,
@@ -94,11 +94,13 @@ def run(flags: argparse.Namespace) -> runs.RunRecord:
         run=flags.name,
         seed=flags.examples_per_class_seed,
         directory=flags.bit_pretrained_dir,
+        engine=engine,
         checkpoint=folder / "bit.pt" if flags.save else None,
         eval_every=flags.eval_every,
         progress=True,
     )
-    log.info("record: %s", runs.write(record, folder / "run.json"))
+    if engine.is_main:
+        log.info("record: %s", runs.write(record, folder / "run.json"))
     return record
 
 

@@ -7,25 +7,19 @@ killed therefore continues from its checkpoint exactly as if it had not been.
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bitdoc.files import written_atomically
-from bitdoc.mixup import draw_lambda, mix, mixed_cross_entropy
+from bitdoc.engine import Engine, TrainingError, is_out_of_memory
+from bitdoc.mixup import draw_lambda, mix
 from bitdoc.norms import standardized_once
-
-
-class TrainingError(RuntimeError):
-    """Training that cannot go on, with one line that says why."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +48,14 @@ def sample_indices(examples: int, batch: int, step: int, seed: int, *, replaceme
         return torch.randint(examples, (batch,), generator=generator(seed, "draw", step))
     first, last = step * batch, (step + 1) * batch - 1
     epochs = range(first // examples, last // examples + 1)
-    stream = torch.cat([torch.randperm(examples, generator=generator(seed, "epoch", e)) for e in epochs])
+    stream = torch.cat([_epoch(examples, seed, e) for e in epochs])
     start = first - epochs[0] * examples
     return stream[start : start + batch]
+
+
+@lru_cache(maxsize=2)
+def _epoch(examples: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(examples, generator=generator(seed, "epoch", epoch))
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -64,20 +63,35 @@ def to_float(images: Tensor) -> Tensor:
     return images.float().div_(127.5).sub_(1)
 
 
-def crop_and_flip(images: Tensor, crop: int, rng: torch.Generator) -> Tensor:
+def crop_and_flip(images: Tensor, crop: int, rng: torch.Generator, indices: Tensor | None = None) -> Tensor:
     """Crop a random square and mirror every other image at random.
 
-    ``images`` is uint8 ``(N, 3, R, R)``; returns uint8 ``(N, 3, crop, crop)``.
+    ``images`` is uint8 ``(M, 3, R, R)``; ``indices`` ``(N,)`` says which of them to crop, by default each once. Returns
+    uint8 ``(N, 3, crop, crop)``.
     """
-    n, _, height, width = images.shape
+    indices = torch.arange(len(images)) if indices is None else indices
+    n, _, height, width = len(indices), *images.shape[1:]
     top = torch.randint(height - crop + 1, (n,), generator=rng)
     left = torch.randint(width - crop + 1, (n,), generator=rng)
     flip = torch.rand(n, generator=rng) < 0.5
-    span = torch.arange(crop)
-    rows = top[:, None] + span
-    columns = left[:, None] + torch.where(flip[:, None], span.flip(0), span)
-    place = [index.to(images.device) for index in (torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None])]
-    return images.permute(0, 2, 3, 1)[place[0], place[1], place[2]].permute(0, 3, 1, 2)
+    cut = _cut_one_by_one if images.device.type == "cpu" else _cut_at_once
+    return cut(images, crop, indices, top, left, flip)
+
+
+def _cut_one_by_one(images: Tensor, crop: int, *places: Tensor) -> Tensor:
+    """Rows of pixels are copied as they are, which on a CPU is many times quicker than indexing pixel by pixel."""
+    crops = images.new_empty((len(places[0]), 3, crop, crop)).contiguous(memory_format=torch.channels_last)
+    for out, index, top, left, flip in zip(crops, *(place.tolist() for place in places), strict=True):
+        cut = images[index, :, top : top + crop, left : left + crop]
+        out.copy_(cut.flip(-1) if flip else cut)
+    return crops
+
+
+def _cut_at_once(images: Tensor, crop: int, indices: Tensor, top: Tensor, left: Tensor, flip: Tensor) -> Tensor:
+    """A few calls for all images: what a graphics card is quick at."""
+    place = [where.to(images.device) for where in (indices, top, left)]
+    crops = images.unfold(2, crop, 1).unfold(3, crop, 1)[place[0], :, place[1], place[2]]
+    return torch.where(flip.to(images.device)[:, None, None, None], crops.flip(-1), crops)
 
 
 def random_resized_crop(images: Tensor, side: int, area: tuple[float, float], rng: torch.Generator) -> Tensor:
@@ -109,19 +123,49 @@ def mixed_micro_batches(
         yield Batch(mix(x, lam, partner), y, lam, partner)
 
 
-def accumulate(model: nn.Module, micro_batches: Iterator[Batch], total: int) -> float:
+def accumulate(model: nn.Module, micro_batches: Iterator[Batch], total: int, engine: Engine | None = None) -> float:
     """Add the gradients of a batch, one micro-batch after the other; return its mean loss.
 
     Weights are standardized once for all micro-batches; with group norm the sum equals the gradient of the undivided
-    batch, which with batch norm it would not.
+    batch, which with batch norm it would not. For the same reason a micro-batch, once mixed, may be cut further, into
+    parts that fit into memory or that several processes share.
     """
-    loss_sum = 0.0
+    engine = engine or Engine()
+    losses = []
     with standardized_once(model):
         for batch in micro_batches:
-            loss = mixed_cross_entropy(model(batch.images), batch.labels, batch.lam, batch.partner)
-            (loss * (len(batch.images) / total)).backward()
-            loss_sum += loss.item() * len(batch.images)
-    return loss_sum / total
+            for images, labels, partners in engine.share(batch.images, batch.labels, batch.labels[batch.partner]):
+                with engine.autocast():
+                    loss = _mixed_loss(model(images), labels, partners, batch.lam)
+                engine.scaler.scale(loss * (len(images) / total)).backward()
+                losses.append((loss.detach(), len(images)))
+    # The numbers are asked for at the end: each question waits until the device has caught up.
+    return engine.add_up(model, sum(loss.item() * images for loss, images in losses)) / total
+
+
+def _mixed_loss(logits: Tensor, labels: Tensor, partners: Tensor, lam: float) -> Tensor:
+    """:func:`bitdoc.mixup.mixed_cross_entropy` with the labels of partners that may lie in another part."""
+    loss = F.cross_entropy(logits, labels)
+    return loss if lam == 1 else lam * loss + (1 - lam) * F.cross_entropy(logits, partners)
+
+
+def _step_within_memory(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch_at: Callable[[int], tuple[Iterator[Batch], int]],
+    step: int,
+    engine: Engine,
+) -> float:
+    """Gradients and loss of one step; where memory runs out, of the same batch again, in parts half as large."""
+    while True:
+        optimizer.zero_grad(set_to_none=True)
+        try:
+            return accumulate(model, *batch_at(step), engine)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = str(error).partition("\n")[0]
+        engine.halve(reason)  # here, where the error no longer holds on to what was computed
 
 
 def train(
@@ -132,6 +176,7 @@ def train(
     *,
     start: int = 0,
     on_step: Callable[[int, float, float], None] | None = None,
+    engine: Engine | None = None,
 ) -> int:
     """Train until ``lr_at`` returns None; return the number of steps reached.
 
@@ -145,12 +190,15 @@ def train(
         First step to make, for a resumed run.
     on_step : callable
         Called with (step, learning rate, loss) after each update.
+    engine : Engine, optional
+        Precision, processes and memory; by default float32 on the CPU.
 
     Raises
     ------
     TrainingError
-        If the loss is not finite; the update of that step is not made.
+        If the loss is not finite (the update of that step is not made), or not even one image fits into memory.
     """
+    engine = engine or Engine()
     model.train()
     for step in itertools.count(start):
         lr = lr_at(step)
@@ -158,11 +206,11 @@ def train(
             return step
         for group in optimizer.param_groups:
             group["lr"] = lr
-        optimizer.zero_grad(set_to_none=True)
-        loss = accumulate(model, *batch_at(step))
+        loss = _step_within_memory(model, optimizer, batch_at, step, engine)
         if not math.isfinite(loss):
             raise TrainingError(f"the loss is {loss} at step {step} (learning rate {lr:g}); try a lower --base_lr")
-        optimizer.step()
+        engine.scaler.step(optimizer)
+        engine.scaler.update()
         if on_step:
             on_step(step, lr, loss)
     raise AssertionError("unreachable")
@@ -179,62 +227,32 @@ class Score:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, batches: Iterator[tuple[Tensor, Tensor]]) -> Score:
-    """Score ``model`` on batches of (uint8 or float images ``(N, 3, H, W)``, labels)."""
+def evaluate(model: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], engine: Engine | None = None) -> Score:
+    """Score ``model`` on batches of (uint8 or float images ``(N, 3, H, W)``, labels).
+
+    Filters are standardized once for all batches. Of several processes each brings its own share of the batches, and
+    all return the score of the whole.
+    """
+    engine = engine or Engine()
     model.eval()
+
+    def answer(images: Tensor) -> Tensor:
+        x = to_float(images) if images.dtype == torch.uint8 else images
+        with engine.autocast():
+            return model(x.contiguous(memory_format=torch.channels_last)).float()
+
     logits, labels = [], []
     with standardized_once(model):
         for images, target in batches:
-            x = to_float(images) if images.dtype == torch.uint8 else images
-            logits.append(model(x.contiguous(memory_format=torch.channels_last)).float())
+            logits.append(engine.in_parts(answer, images))
             labels.append(target)
     if not logits:
         raise TrainingError("nothing to evaluate: the test set is empty")
-    scores, target = torch.cat(logits), torch.cat(labels)
+    scores, target = engine.gather(torch.cat(logits)), engine.gather(torch.cat(labels))
     best = scores.topk(min(5, scores.shape[1]), dim=1).indices == target[:, None]
     return Score(
         top1=100 * best[:, 0].float().mean().item(),
         top5=100 * best.any(1).float().mean().item(),
         loss=F.cross_entropy(scores, target).item(),
-        logits=scores.cpu(),
+        logits=scores,
     )
-
-
-def save_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, tag: str) -> None:
-    """Write model, momentum and step atomically; ``tag`` names the run, so that no other run takes them up."""
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "tag": tag}
-    whole = io.BytesIO()  # serialized first, so that the older checkpoint moves aside only for a whole new one
-    torch.save(state, whole)
-    with written_atomically(path) as file:
-        file.write(whole.getbuffer())
-        if path.exists():
-            os.replace(path, path.with_suffix(".previous"))
-
-
-def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, tag: str) -> int:
-    """Load the newest whole checkpoint of the run ``tag``; return the step to go on from, 0 if there is none.
-
-    A checkpoint that is damaged is passed over, with a warning, for the one before it.
-
-    Raises
-    ------
-    TrainingError
-        If the checkpoint belongs to another run.
-    """
-    for candidate in (path, path.with_suffix(".previous")):
-        if not candidate.exists():
-            continue
-        try:
-            state = torch.load(candidate, map_location="cpu", weights_only=True)
-            found = state["tag"]
-        except Exception as error:  # torch.load raises half a dozen kinds of errors on a damaged file
-            print(f"warning: {candidate} is damaged and is passed over ({type(error).__name__})", flush=True)
-            continue
-        if found != tag:
-            raise TrainingError(
-                f"{candidate} belongs to another run ({found}), not to {tag}; remove it or rename the run"
-            )
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        return int(state["step"])
-    return 0

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bitdoc.files import FileError, cache_folder, download, written_atomically
+from bitdoc.files import FileError, cache_folder, download, is_whole_zip, written_atomically
 from bitdoc.files import sha256 as sha256  # asked of weights files, so offered here
 from bitdoc.resnet import DEPTHS, OFFICIAL, ResNetV2, architecture, build
 
@@ -64,8 +64,7 @@ class ModelName:
     @classmethod
     def parse(cls, name: str) -> ModelName:
         """Read a name; raises :class:`WeightsError` if it is none."""
-        match = re.fullmatch(r"BiT-([SMLT])-(R[^-]+)(?:-([\w.-]+))?", name)
-        if not match:
+        if not (match := re.fullmatch(r"BiT-([SMLT])-(R[^-]+)(?:-([\w.-]+))?", name)):
             raise WeightsError(f"unknown model {name!r}; expected a name such as BiT-M-R50x1 or BiT-M-R50x1-ILSVRC2012")
         try:
             architecture(match[2])
@@ -96,7 +95,7 @@ def find(name: str, directory: str | os.PathLike | None = None) -> Path:
     """Find a model's weights file, and download it if need be.
 
     Looks in ``directory`` (``--bit_pretrained_dir``), among the files that ship with the package, and in
-    :func:`bitdoc.files.cache_folder`; a published model found in none of them is downloaded to the last.
+    :func:`bitdoc.files.cache_folder`; a published model that none of them has whole is downloaded to the last.
 
     Raises
     ------
@@ -107,13 +106,14 @@ def find(name: str, directory: str | os.PathLike | None = None) -> Path:
     if directory is not None and not Path(directory).is_dir():
         raise WeightsError(f"no folder {directory} to look for {model.file} in; create it or name another")
     folders = [*([] if directory is None else [Path(directory)]), SHIPPED, cache_folder()]
-    for folder in folders:
-        if (folder / model.file).is_file():
-            return folder / model.file
-    if model.upstream in "SM" and model.arch in OFFICIAL:
-        base = (os.environ.get("BITDOC_WEIGHTS_URL") or URL).rstrip("/")
+    published = model.upstream in "SM" and model.arch in OFFICIAL
+    paths = [folder / model.file for folder in folders if (folder / model.file).is_file()]
+    if found := next((path for path in paths if is_whole_zip(path) or not published), None):
+        return found
+    if published:
+        url = f"{(os.environ.get('BITDOC_WEIGHTS_URL') or URL).rstrip('/')}/{model.file}"
         try:
-            return download(f"{base}/{model.file}", cache_folder() / model.file, magic=_ZIP)
+            return download(url, cache_folder() / model.file, magic=_ZIP)
         except FileError as error:
             raise WeightsError(str(error)) from None
     why = "BiT-L was never released" if model.upstream == "L" else "it is not among the published models"

@@ -45,12 +45,18 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinxcontrib.bibtex",
+    "access",
     "apidoc",
     "bitfig",
     "bitgallery",
+    "cards",
     "freshness",
     "mathml",
     "notebooks",
+    "plaintext",
+    "report",
+    "share",
+    "terms",
 ]
 root_doc = "index"
 templates_path = ["_templates"]
@@ -58,11 +64,6 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "gallery/**/*.ipynb", "gallery/*.ipynb", "**/.ipynb_checkpoints"]
 # sphinx-gallery links its own code; codeautolink's second visit to those pages is no news.
 suppress_warnings = ["codeautolink.match_name"]
-
-if site_url := os.environ.get("BITDOC_SITE_URL"):
-    # Social cards need the address under which the site will stand; only the publishing workflow knows it.
-    extensions.append("sphinxext.opengraph")
-    html_baseurl = ogp_site_url = site_url
 
 # -- Pages ------------------------------------------------------------------------------------------------------------
 myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
@@ -91,6 +92,9 @@ html_math_renderer = "mathml"
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
 bibtex_default_style = "plain"
+# "root" is also that of a square; linked by hand where it is meant.
+terms_by_hand = ["root"]
+terms_not_on = ["glossary", "bibliography", "index"]
 # Named, because autosummary looks only at the pages that the build before this one knew.
 autosummary_generate = ["api/index.rst"]
 autodoc_typehints = "none"
@@ -126,10 +130,16 @@ copybutton_prompt_is_regexp = True
 copybutton_selector = "div:not(.output):not(.sphx-glr-script-out) > div.highlight pre"
 
 # -- Site -------------------------------------------------------------------------------------------------------------
+# Where the site will stand, and where its source is, only the publishing workflow knows. Cards and sitemap need an
+# address in any case: the one of `nox -s live`. Buttons that lead to the source need a source.
+html_baseurl = os.environ.get("BITDOC_SITE_URL", "")
+share_url = html_baseurl or "http://127.0.0.1:8000/"
+repository = os.environ.get("BITDOC_REPOSITORY_URL", "")
 html_theme = "sphinx_book_theme"
 html_title = "Big Transfer, explained"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_js_files = [("access.js", {"defer": "defer"})]
 html_domain_indices = False
 html_copy_source = False
 html_context = {"default_mode": "auto"}
@@ -140,6 +150,11 @@ html_theme_options = {
     "navbar_persistent": [],
     "use_download_button": False,
     "use_fullscreen_button": True,
+    "repository_url": repository,
+    "path_to_docs": "docs",
+    "use_repository_button": bool(repository),
+    "use_edit_page_button": bool(repository),
+    "use_issues_button": bool(repository),
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
     "extra_footer": (
         f"<p>Every cell and figure verified on {date.today()} with bitdoc {digest[:8]}, "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -18,6 +20,14 @@ def run_sphinx(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Build the site of the checkout ``root`` as ``nox -s docs`` does."""
     command = [sys.executable, "-m", "sphinx", *OPTIONS, *options, "docs", "docs/_build/html"]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, encoding="utf-8", errors="replace")
+
+
+def docs_module(name: str) -> ModuleType:
+    """Import a module of the docs, which is no package: ``docs_module("_ext/freshness")``."""
+    spec = importlib.util.spec_from_file_location(Path(name).name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @functools.cache

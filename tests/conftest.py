@@ -15,6 +15,11 @@ settings.register_profile("bitdoc", deadline=None, max_examples=25)
 settings.load_profile("bitdoc")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the pictures of the figures be drawn anew."""
+    parser.addoption("--regenerate-images", action="store_true", help="draw tests/images anew")
+
+
 class TorchRandom:
     """PyTorch's global random numbers, as Hypothesis handles them: the same for every run of an example."""
 

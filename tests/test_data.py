@@ -1,5 +1,12 @@
 """Data sets: class folders, CIFAR, Tiny ImageNet, few-shot choices, and what is said when something is missing."""
 
+import errno
+import hashlib
+import io
+import pickle
+import tarfile
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -64,6 +71,7 @@ def test_cifar10_from_torchvisions_layout(tmp_path, monkeypatch):
 
     class Fake:
         def __init__(self, root, train, download):
+            assert not download, "what is there must not be downloaded"
             self.data = np.arange(2 * 32 * 32 * 3, dtype=np.uint8).reshape(2, 32, 32, 3)
             self.targets, self.classes = [3, 1], list(data.CIFAR10_CLASSES)
 
@@ -73,15 +81,96 @@ def test_cifar10_from_torchvisions_layout(tmp_path, monkeypatch):
     assert torch.equal(images.pixels[1, :, 0, 0], torch.from_numpy(Fake(0, 0, 0).data[1, 0, 0]))
 
 
-def test_cifar10_without_network_says_what_to_do(tmp_path, monkeypatch):
+def make_cifar_archive(path):
+    """The official archive's layout with two images a file; returns its MD5 and the MD5 of each file in it."""
+    rng, sums = np.random.default_rng(0), {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"]:
+            content = {"data": rng.integers(0, 256, (2, 3072), dtype=np.uint8), "labels": [3, 1]}
+            raw = pickle.dumps(content if "batch_" in name or name == "test_batch" else {"label_names": ["x"] * 10})
+            entry = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            entry.size, sums[name] = len(raw), hashlib.md5(raw).hexdigest()
+            archive.addfile(entry, io.BytesIO(raw))
+    return hashlib.md5(path.read_bytes()).hexdigest(), sums
+
+
+@pytest.fixture
+def cifar_host(tmp_path, monkeypatch):
+    """An archive on a host of our own (a folder), in place of the official one; returns its path."""
     from torchvision import datasets
 
-    def offline(root, train, download):
-        raise OSError("no route to host")
+    path = tmp_path / "host" / "cifar-10-python.tar.gz"
+    md5, sums = make_cifar_archive(path)
+    kind = datasets.CIFAR10
+    monkeypatch.setattr(kind, "url", path.as_uri())
+    monkeypatch.setattr(kind, "tgz_md5", md5)
+    monkeypatch.setattr(kind, "train_list", [[f"data_batch_{i}", sums[f"data_batch_{i}"]] for i in range(1, 6)])
+    monkeypatch.setattr(kind, "test_list", [["test_batch", sums["test_batch"]]])
+    monkeypatch.setattr(kind, "meta", kind.meta | {"md5": sums["batches.meta"]})
+    return path
 
-    monkeypatch.setattr(datasets, "CIFAR10", offline)
-    with pytest.raises(data.DataError, match="could not be downloaded.*--datadir"):
-        data.load("cifar10", "train", tmp_path)
+
+def test_cifar10_is_downloaded_once(tmp_path, cifar_host):
+    images = data.load("cifar10", "train", tmp_path / "data")
+    assert len(images) == 10 and images.encoding == "original" and images.pixels.shape == (10, 3, 32, 32)
+    cifar_host.unlink()
+    assert len(data.load("cifar10", "test", tmp_path / "data")) == 2
+
+
+@pytest.mark.parametrize("damage", ["truncated", "altered"])
+def test_a_damaged_archive_is_named_and_downloaded_again(tmp_path, cifar_host, capsys, damage):
+    old = tmp_path / "data" / cifar_host.name
+    old.parent.mkdir()
+    raw = cifar_host.read_bytes()
+    old.write_bytes(raw[:100] if damage == "truncated" else raw[:-9] + b"x" + raw[-8:])
+    assert len(data.load("cifar10", "train", tmp_path / "data")) == 10
+    assert f"{old} is truncated or altered and is downloaded again" in capsys.readouterr().err
+    assert old.read_bytes() == raw
+
+
+@pytest.mark.parametrize("trouble", ["no network", "another file", "full disk"])
+def test_a_damaged_archive_stays_until_the_new_one_is_whole(tmp_path, cifar_host, monkeypatch, trouble):
+    old = tmp_path / "data" / cifar_host.name
+    old.parent.mkdir()
+    old.write_bytes(b"half")
+    why = {"no network": "download failed", "another file": "what arrived has MD5", "full disk": "the disk is full"}
+    if trouble == "no network":
+        cifar_host.unlink()
+    elif trouble == "another file":
+        cifar_host.write_bytes(cifar_host.read_bytes() + b"x")
+    else:
+
+        def full(*args):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("os.replace", full)
+    with pytest.raises(data.DataError, match=f"could not be downloaded.*{why[trouble]}.*--datadir"):
+        data.load("cifar10", "train", tmp_path / "data")
+    assert old.read_bytes() == b"half" and list(old.parent.iterdir()) == [old]
+
+
+def test_tiny_imagenet_is_unpacked_whole_or_not_at_all(tmp_path, monkeypatch):
+    host = tmp_path / "host.zip"
+    make_tiny_imagenet(tmp_path / "tiny-imagenet-200", train=1, val=1)
+    with zipfile.ZipFile(host, "w") as archive:
+        for path in (tmp_path / "tiny-imagenet-200").rglob("*"):
+            archive.write(path, path.relative_to(tmp_path))
+    monkeypatch.setattr(data, "TINY_URL", host.as_uri())
+    monkeypatch.setattr(data, "TINY_MD5", hashlib.md5(host.read_bytes()).hexdigest())
+    original = zipfile.ZipFile.extractall
+
+    def interrupted(self, folder):
+        original(self, folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        data.load("tiny-imagenet", "test", tmp_path / "data")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["tiny-imagenet-200.zip"]
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", original)
+    with pytest.raises(data.DataError, match="incomplete: found 200 of 200 classes and 200 of 10000 test images"):
+        data.load("tiny-imagenet", "test", tmp_path / "data")
 
 
 def make_tiny_imagenet(root, train=500, val=50, classes=200):

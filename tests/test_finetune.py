@@ -1,6 +1,8 @@
 """One fine-tuning, end to end on tiny images: recipe, record, resuming, the command line, and its errors."""
 
 import json
+import multiprocessing
+import threading
 
 import pytest
 import torch
@@ -99,6 +101,25 @@ def test_a_run_that_was_stopped_goes_on(task, tmp_path, monkeypatch):
     resumed, record = finetune.finetune("R14x0.25", task, TINY, checkpoint=path, **options)
     assert record.setting["resumed_at"] == 2
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+
+
+def test_a_small_set_needs_no_worker_after_the_first_step(task):
+    """The official loader starts its workers anew in this regime; here nothing is started, and images stay resized."""
+    batch_at = finetune._batch_at(task, TINY, 0, torch.device("cpu"))
+    list(batch_at(0)[0])
+    before = threading.active_count(), multiprocessing.active_children()
+    for step in range(1, 4):
+        list(batch_at(step)[0])
+        assert (threading.active_count(), multiprocessing.active_children()) == before
+
+
+def test_a_large_set_is_fetched_ahead_and_gives_the_same_batches(task, monkeypatch):
+    resident = finetune._batch_at(task, TINY, 0, torch.device("cpu"))
+    monkeypatch.setattr(finetune, "_RESIDENT", 0)
+    fetched = finetune._batch_at(task, TINY, 0, torch.device("cpu"))
+    for step in (0, 1, 1, 5):  # a step is asked for twice where memory ran out
+        for one, two in zip(resident(step)[0], fetched(step)[0], strict=True):
+            assert torch.equal(one.images, two.images) and torch.equal(one.labels, two.labels)
 
 
 def test_test_set_with_other_classes_is_refused(tmp_path):

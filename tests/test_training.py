@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bitdoc import training
+from bitdoc.checkpoint import load_checkpoint, save_checkpoint
 from bitdoc.resnet import build
 
 
@@ -42,6 +43,19 @@ def test_crops_are_windows_of_the_image_or_their_mirror():
     windows += [w.flip(-1) for w in windows]
     kinds = {next(i for i, w in enumerate(windows) if torch.equal(w, crop)) for crop in crops}
     assert len(kinds) > 9, "both mirrors and many places must occur"
+
+
+def test_crops_by_index_on_any_device_are_the_same_pixels():
+    """Cards cut all images at once, CPUs one by one."""
+    images = torch.randint(0, 256, (5, 3, 7, 9), dtype=torch.uint8)
+    indices = torch.tensor([4, 0, 0, 2])
+    whole = training.crop_and_flip(images[indices], 4, training.generator("crop"))
+    part = training.crop_and_flip(images, 4, training.generator("crop"), indices)
+    assert torch.equal(whole, part)
+    places = indices, torch.tensor([0, 3, 1, 2]), torch.tensor([5, 0, 2, 1]), torch.tensor([True, False, True, False])
+    at_once = training._cut_at_once(images, 4, *places)
+    assert torch.equal(at_once, training._cut_one_by_one(images, 4, *places))
+    assert torch.equal(at_once[1], images[0, :, 3:7, 0:4]) and torch.equal(at_once[0], images[4, :, :4, 5:9].flip(-1))
 
 
 def test_full_random_resized_crop_is_the_image_or_its_mirror():
@@ -163,7 +177,7 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path):
     optimizer = torch.optim.SGD(first.parameters(), lr=0, momentum=0.9)
 
     def kill(step, lr, loss):
-        training.save_checkpoint(path, first, optimizer, step + 1, "run")
+        save_checkpoint(path, first, optimizer, step + 1, "run")
         if step == 2:
             raise Killed
 
@@ -171,7 +185,7 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path):
         training.train(first, optimizer, step_batches, rate, on_step=kill)
     second = small()
     optimizer = torch.optim.SGD(second.parameters(), lr=0, momentum=0.9)
-    start = training.load_checkpoint(path, second, optimizer, "run")
+    start = load_checkpoint(path, second, optimizer, "run")
     assert start == 3
     training.train(second, optimizer, step_batches, rate, start=start)
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), second.parameters(), strict=True))
@@ -181,12 +195,12 @@ def test_damaged_and_foreign_checkpoints(tmp_path, capsys):
     path = tmp_path / "run.pt"
     model = small()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    assert training.load_checkpoint(path, model, optimizer, "run") == 0
-    training.save_checkpoint(path, model, optimizer, 1, "run")
-    training.save_checkpoint(path, model, optimizer, 2, "run")
+    assert load_checkpoint(path, model, optimizer, "run") == 0
+    save_checkpoint(path, model, optimizer, 1, "run")
+    save_checkpoint(path, model, optimizer, 2, "run")
     path.write_bytes(path.read_bytes()[:1000])
-    assert training.load_checkpoint(path, model, optimizer, "run") == 1, "the one before must be used"
+    assert load_checkpoint(path, model, optimizer, "run") == 1, "the one before must be used"
     assert "run.pt is damaged and is passed over" in capsys.readouterr().out
     with pytest.raises(training.TrainingError, match="belongs to another run"):
-        training.load_checkpoint(path, model, optimizer, "other")
+        load_checkpoint(path, model, optimizer, "other")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run.previous", "run.pt"]

@@ -456,6 +456,27 @@ class TestDownload:
         files.download(os.environ["BITDOC_WEIGHTS_URL"] + "x.npz", target)
         assert target.read_bytes() == server.payload
 
+    @pytest.mark.parametrize("damage", ["truncated", "altered"])
+    def test_a_damaged_file_is_named_and_downloaded_again(self, server, own_cache, capsys, damage):
+        raw = bytearray(server.payload)
+        raw[len(raw) // 2] ^= 255
+        target = own_cache / "BiT-M-R50x1.npz"
+        target.write_bytes(bytes(raw) if damage == "altered" else server.payload[:5000])
+        server.mode = "cut off"
+        with pytest.raises(WeightsError, match="bytes arrived"):
+            weights.find(self.NAME)
+        assert f"{target} is truncated or altered and is passed over" in capsys.readouterr().err
+        assert target.read_bytes() != server.payload and len(list(own_cache.iterdir())) == 1, "the old one stays"
+        server.mode = "good"
+        assert weights.find(self.NAME) == target and target.read_bytes() == server.payload
+
+    def test_a_damaged_file_of_the_user_is_left_alone(self, server, own_cache, tmp_path):
+        mine = tmp_path / "mine" / "BiT-M-R50x1.npz"
+        mine.parent.mkdir()
+        mine.write_bytes(b"PK\x03\x04half")
+        assert weights.find(self.NAME, mine.parent) == own_cache / mine.name
+        assert mine.read_bytes() == b"PK\x03\x04half"
+
     def test_progress_goes_to_a_terminal_only(self, server, capfd):
         weights.find(self.NAME)
         assert capfd.readouterr() == ("", "")

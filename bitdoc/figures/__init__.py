@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: The modules that hold figures, one for each page of the book.
-PAGES = ("transfer", "architecture", "normalization", "mixup", "models", "fewshot")
+PAGES = ("transfer", "architecture", "normalization", "mixup", "models", "fewshot", "performance")
 
 Text = str | Callable[[], str]
 

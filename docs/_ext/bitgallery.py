@@ -73,18 +73,11 @@ def remove_orphans(app: Sphinx) -> None:
             path.unlink()
 
 
-def name_thumbnails(app: Sphinx, doctree: nodes.document) -> None:
-    """Give each thumbnail the title of its example as alt text; sphinx-gallery leaves its link without a name."""
+def name_thumbnails(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Give each thumbnail the title of its example as alt text."""
     for image in doctree.findall(nodes.image):
-        if image.get("alt") or "/thumb/" not in image.get("uri", ""):
-            continue
-        references = [*image.parent.findall(nodes.reference), *image.parent.findall(_is_cross_reference)]
-        if references:
-            image["alt"] = references[0].astext()
-
-
-def _is_cross_reference(node: nodes.Node) -> bool:
-    return node.tagname == "pending_xref"
+        if "/thumb/" in image.get("uri", ""):
+            image["alt"] = next((link.astext() for link in image.parent.findall(nodes.reference)), "")
 
 
 def load_lazily(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
@@ -96,6 +89,6 @@ def load_lazily(app: Sphinx, pagename: str, templatename: str, context: dict, do
 def setup(app: Sphinx) -> dict:
     """Register the hooks."""
     app.connect("builder-inited", remove_orphans, priority=10)
-    app.connect("doctree-read", name_thumbnails)
+    app.connect("doctree-resolved", name_thumbnails)
     app.connect("html-page-context", load_lazily)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,11 +1,14 @@
-"""Sphinx extension: below each page that has cells, a link to the executed notebook.
+"""Sphinx extension: above each section how long it takes to read, below each page with cells its executed notebook.
 
 The theme's download button would give the page's source, without outputs.
 """
 
 from __future__ import annotations
 
+from docutils import nodes
 from sphinx.application import Sphinx
+
+WORDS_A_MINUTE = 200
 
 
 def offer_notebook(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -15,7 +18,17 @@ def offer_notebook(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] += f"\n\n{{nb-download}}`Download this page as a notebook with its outputs <{notebook}>`\n"
 
 
+def tell_length(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
+    """Write the reading time under the title of each numbered page."""
+    if doctree is None or not app.env.toc_secnumbers.get(pagename, {}).get(""):
+        return
+    words = sum(len(paragraph.astext().split()) for paragraph in doctree.findall(nodes.paragraph))
+    told = f'<p class="reading-time">{max(1, round(words / WORDS_A_MINUTE))} minutes to read</p>'
+    context["body"] = context["body"].replace("</h1>", f"</h1>\n{told}", 1)
+
+
 def setup(app: Sphinx) -> dict:
-    """Register the hook."""
+    """Register the hooks."""
     app.connect("source-read", offer_notebook)
+    app.connect("html-page-context", tell_length)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from built_site import pages_of
+from built_site import docs_module, pages_of
 from built_site import site as site
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "chrome")
 HERE = Path(__file__).parent
 
 
@@ -24,8 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _executable(playwright: Playwright) -> str:
-    candidates = (os.environ.get("BITDOC_CHROMIUM"), *map(shutil.which, NAMES), playwright.chromium.executable_path)
-    found = next((path for path in candidates if path and Path(path).exists()), None)
+    found = docs_module("_report/report").find_chromium(playwright.chromium.executable_path)
     if found is None:
         reason = "no Chromium here: install one (apt-get install chromium) or set BITDOC_CHROMIUM to its path"
         if os.environ.get("BITDOC_REQUIRE_BROWSER"):

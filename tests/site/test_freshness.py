@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
 import time
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from built_site import ROOT, run_sphinx
+from built_site import ROOT, docs_module, run_sphinx
 
 PAGE = """---
 jupytext:
@@ -167,16 +165,8 @@ def test_failing_example_fails_every_build(checkout: Path) -> None:
     package.write_text(text, encoding="utf-8")
 
 
-def freshness() -> ModuleType:
-    """The module of the docs that computes the digest."""
-    spec = importlib.util.spec_from_file_location("freshness", ROOT / "docs" / "_ext" / "freshness.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_digest_sees_code_results_and_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = freshness()
+    module = docs_module("_ext/freshness")
     (tmp_path / "bitdoc" / "results").mkdir(parents=True)
     code, record = tmp_path / "bitdoc" / "a.py", tmp_path / "bitdoc" / "results" / "run.json"
     seen = [module.digest(tmp_path)]
@@ -194,7 +184,7 @@ def test_digest_sees_code_results_and_versions(tmp_path: Path, monkeypatch: pyte
 
 
 def test_cache_keeps_the_newest_three(tmp_path: Path) -> None:
-    module = freshness()
+    module = docs_module("_ext/freshness")
     for name in ("a", "b", "c", "d"):
         module.cache_folder(tmp_path, name)
         time.sleep(0.02)

@@ -49,6 +49,15 @@ def test_every_figure_number_is_given_once(pages: dict[str, BeautifulSoup]) -> N
         assert sorted(numbers) == sorted(set(numbers))
 
 
+def test_every_figure_and_table_is_referred_to_by_number(pages: dict[str, BeautifulSoup]) -> None:
+    forgotten = []
+    for name, page in pages.items():
+        led_to = {link["href"] for link in page.select("article p a.reference.internal[href^='#']")}
+        numbered = [tag.find_parent(["figure", "table"])["id"] for tag in page.select(".caption-number")]
+        forgotten += [f"{name}#{id}" for id in numbered if f"#{id}" not in led_to]
+    assert not forgotten
+
+
 def test_every_heading_has_text_under_it(pages: dict[str, BeautifulSoup]) -> None:
     bare = []
     for name, page in pages.items():

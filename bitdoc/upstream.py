@@ -1,0 +1,116 @@
+"""Upstream networks that are made on the spot: ``--model BiT-T-R50x3`` pre-trains R50x3 if no file has its weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import time
+from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+
+from bitdoc import data, weights
+from bitdoc.engine import Engine, TrainingError
+from bitdoc.files import cache_folder, written_atomically
+from bitdoc.pretrain import pretrain
+from bitdoc.recipe import Upstream
+from bitdoc.resnet import build
+from bitdoc.training import generator, mixed_micro_batches, random_resized_crop, train
+
+#: The recipe of the BiT-T network that is shipped; of ``--minutes`` a tenth is left for decoding and testing.
+CHOICE = Upstream(phases="32x11,48x4,64x2", base_lr=0.1, schedule="linear")
+SHARE = 0.9
+
+
+def seconds_per_step(choice: Upstream, side: int, classes: int, engine: Engine, steps: int = 5) -> float:
+    """Time of a step at ``side`` pixels, after two steps to warm up, with a network that is thrown away."""
+    model = engine.place(build(choice.model, classes))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+    pixels = torch.zeros(choice.batch, 3, 64, 64, dtype=torch.uint8, device=engine.device)
+    labels = torch.zeros(choice.batch, dtype=torch.int64, device=engine.device)
+    clock: list[float] = []
+
+    def batch_at(step: int):
+        rng = generator("speed", step)
+        x = random_resized_crop(pixels, side, (choice.smallest_crop, 1.0), rng)
+        return mixed_micro_batches(x.contiguous(memory_format=torch.channels_last), labels, 1, 0.0, rng), len(x)
+
+    def tick(*_: float) -> None:
+        clock.append(time.perf_counter())
+
+    train(model, optimizer, batch_at, lambda s: 0.0 if s < steps + 2 else None, on_step=tick, engine=engine)
+    return statistics.median(later - earlier for earlier, later in pairwise(clock[1:]))
+
+
+def shortened(choice: Upstream, examples: int, minutes: float, seconds: dict[int, float]) -> Upstream:
+    """``choice`` with as many epochs as fit into ``minutes``, at most its own, every phase by the same share.
+
+    Parameters
+    ----------
+    seconds : dict
+        Measured time of a step by the side of its images.
+
+    Raises
+    ------
+    TrainingError
+        If not even a hundred steps fit.
+    """
+    starts = [0] + [last for last, _ in choice.plan(examples)]
+    steps = {side: last - first for first, (last, side) in zip(starts, choice.plan(examples), strict=False)}
+    wanted = sum(count * seconds[side] for side, count in steps.items())
+    share = min(1.0, SHARE * 60 * minutes / wanted)
+    if share * starts[-1] < min(100, starts[-1]):
+        raise TrainingError(
+            f"{minutes:g} minutes are too few to pre-train {choice.model} on this device: all {starts[-1]:,} steps "
+            f"take about {wanted / 60:.0f} minutes, and at least 100 are needed"
+        )
+    epochs = [(phase.split("x")[0], float(phase.split("x")[1])) for phase in choice.phases.split(",")]
+    return replace(choice, phases=",".join(f"{side}x{count * share:.4g}" for side, count in epochs))
+
+
+def provide(name: str, directory: str | None, datadir: str | None, minutes: float | None, engine: Engine) -> None:
+    """Pre-train the ``BiT-T`` network ``name`` on Tiny ImageNet, unless its weights are found; keep them in the cache.
+
+    A pre-training that was stopped goes on as it was planned. Other models are left to :func:`bitdoc.weights.find`.
+    """
+    if not name.startswith("BiT-T-"):
+        return
+    try:
+        weights.find(name, directory)
+        return
+    except weights.WeightsError:
+        if directory is not None and not Path(directory).is_dir():
+            raise
+    workdir, model = cache_folder() / "upstream", weights.ModelName.parse(name)
+    choice = replace(CHOICE, model=model.arch)
+    if minutes is not None:
+        choice = _within(choice, minutes, datadir, engine)
+    if engine.is_main:
+        print(f"no weights of {name}: pre-training {choice.model} on {choice.dataset}, {choice.phases}", flush=True)
+    pretrain(choice, datadir, workdir, engine=engine)
+    if engine.is_main:
+        with (
+            (workdir / f"{choice.tag}.npz").open("rb") as made,
+            written_atomically(cache_folder() / model.file) as file,
+        ):
+            shutil.copyfileobj(made, file)
+    engine.agree(None)
+
+
+def _within(choice: Upstream, minutes: float, datadir: str | None, engine: Engine) -> Upstream:
+    """The plan for ``minutes``: the one made before, so that a stopped run goes on, or a new one."""
+    note = cache_folder() / "upstream" / f"{choice.tag}_{minutes:g}min.json"
+    if engine.agree(note.exists()):
+        return Upstream(**json.loads(note.read_text(encoding="utf-8")))
+    with engine.main_first():
+        images = data.load(choice.dataset, "train", datadir)
+    sides = {side for _, side in choice.plan(len(images))}
+    measured = {side: seconds_per_step(choice, side, len(images.classes), engine) for side in sorted(sides)}
+    choice = engine.agree(shortened(choice, len(images), minutes, engine.agree(measured)))
+    if engine.is_main:
+        with written_atomically(note) as file:
+            file.write(json.dumps(asdict(choice)).encode())
+    return choice

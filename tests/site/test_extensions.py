@@ -1,0 +1,101 @@
+"""Extensions of the site that change pages from build to build, on a site of two pages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from built_site import ROOT, docs_module
+
+CONF = """import sys
+sys.path[:0] = [{extensions!r}, {root!r}]
+extensions = ["report", "terms", "cards"]
+terms_by_hand = ["root"]
+terms_not_on = ["glossary"]
+"""
+INDEX = """Title
+=====
+
+A batch, a root, ``batch`` and a micro-batch; batch norms and the Batch again.
+
+.. report::
+
+.. toctree::
+
+   glossary
+"""
+GLOSSARY = """Glossary
+========
+
+.. glossary::
+
+   batch
+      Images of a step.
+
+   batch norm
+      A norm.
+
+   root
+      The first layers.
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    conf = CONF.format(extensions=str(ROOT / "docs" / "_ext"), root=str(ROOT))
+    for name, text in (("conf.py", conf), ("index.rst", INDEX), ("glossary.rst", GLOSSARY)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def page(source: Path) -> str:
+    command = [sys.executable, "-m", "sphinx", "-q", "-n", "-W", str(source), str(source / "_build" / "html")]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    return (source / "_build" / "html" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_report_is_offered_while_it_is_there(source: Path) -> None:
+    how_to_make_it = "one printable report, with page numbers and open answers: run <code class"
+    assert how_to_make_it in page(source)
+    report = source / "_build" / "pdf" / "bitdoc.pdf"
+    report.parent.mkdir()
+    report.write_bytes(b"%PDF" + bytes(3_000_000))
+    offered = page(source)
+    assert "(PDF, 3 MB)" in offered and how_to_make_it not in offered
+    (copy,) = (source / "_build" / "html" / "_downloads").rglob("bitdoc.pdf")
+    assert copy.stat().st_size == report.stat().st_size
+    report.unlink()
+    assert how_to_make_it in page(source)
+
+
+def test_first_uses_of_terms_are_linked_and_follow_the_glossary(source: Path) -> None:
+    link = '<a class="term reference internal" href="glossary.html#term-{}">{}</a>'
+    first = page(source)
+    assert first.count('class="term ') == 2
+    assert f"A {link.format('batch', 'batch')}, a root, <code" in first
+    assert f"micro-batch; {link.format('batch-norm', 'batch norm')}s and the Batch again" in first
+    assert '<div id="card-glossary-term-batch"><p>Images of a step.</p>' in first
+    glossary = source / "glossary.rst"
+    glossary.write_text(GLOSSARY.replace("batch norm", "micro-batch"), encoding="utf-8")
+    assert link.format("micro-batch", "micro-batch") in page(source), "the page is written again"
+
+
+def test_edit_links_lead_somewhere() -> None:
+    access = docs_module("_ext/access")
+    app = SimpleNamespace(srcdir=ROOT / "docs")
+
+    def edit_links(page: str) -> list[str]:
+        kept = {"label": "source-issues-button", "url": "issues"}
+        button = {"label": "source-edit-button", "url": f"https://host/edit/main/docs/{page}.rst"}
+        context = {"header_buttons": [{"buttons": [kept, button]}, {"label": "fullscreen-button"}]}
+        access.mend_edit_link(app, page, "page.html", context, None)
+        assert kept in context["header_buttons"][0]["buttons"]
+        return [each["url"] for each in context["header_buttons"][0]["buttons"] if each is not kept]
+
+    assert edit_links("api/index") == ["https://host/edit/main/docs/api/index.rst"]
+    assert edit_links("gallery/plot_widths") == ["https://host/edit/main/examples/plot_widths.py"]
+    assert edit_links("gallery/index") == edit_links("api/generated/bitdoc.norms") == []

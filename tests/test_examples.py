@@ -1,0 +1,29 @@
+"""Every example runs as a script, in a folder where nothing is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from built_site import ROOT
+
+SCRIPTS = sorted((ROOT / "examples").glob("plot_*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_example_runs_alone(script: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "TQDM_DISABLE": "1"}
+    environment |= {"OMP_NUM_THREADS": "1", "HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path / "settings")}
+    environment.pop("BITDOC_DATA", None)
+    work = tmp_path / "work"
+    work.mkdir()
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=work, env=environment, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Traceback" not in done.stderr
+    left = {path.suffix for path in work.rglob("*") if path.is_file()}
+    assert left <= {".png", ".svg"}, "an example leaves pictures, if anything"
