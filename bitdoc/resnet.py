@@ -88,15 +88,23 @@ def conv(standardized: bool) -> Callable[..., nn.Conv2d]:
 
 
 def norm(kind: str, groups: int = 32) -> Callable[[int], nn.Module]:
-    """Return a maker of normalization layers: ``"group"``, ``"batch"``, or ``"none"`` (the identity)."""
+    """Return a maker of normalization layers: ``"group"``, ``"batch"``, or ``"none"``."""
     makers: dict[str, Callable[[int], nn.Module]] = {
         "group": lambda channels: nn.GroupNorm(groups, channels),
         "batch": nn.BatchNorm2d,
-        "none": lambda channels: nn.Identity(),
+        "none": lambda channels: Copy(),
     }
     if kind not in makers:
         raise ValueError(f"unknown norm {kind!r}; choose group, batch or none")
     return makers[kind]
+
+
+class Copy(nn.Identity):
+    """No norm. Returns ``x`` in new memory, as a norm does: every ReLU of a block writes over what stands before it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a copy of ``x``."""
+        return x.clone()
 
 
 class BottleneckV1(nn.Module):
@@ -118,8 +126,8 @@ class BottleneckV1(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``relu(shortcut(x) + residual(x))``."""
         shortcut = self.norm_proj(self.proj(x))
-        out = F.relu(self.norm_a(self.conv_a(x)))
-        out = F.relu(self.norm_b(self.conv_b(out)))
+        out = F.relu(self.norm_a(self.conv_a(x)), inplace=True)
+        out = F.relu(self.norm_b(self.conv_b(out)), inplace=True)
         out = self.norm_c(self.conv_c(out))
         return F.relu(out + shortcut)
 
@@ -145,12 +153,13 @@ class PreActBottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``shortcut(x) + residual(x)``: no ReLU after the addition."""
-        out = F.relu(self.norm_a(x))
+        out = F.relu(self.norm_a(x), inplace=True)
         shortcut = x if self.proj is None else self.proj(out)
         out = self.conv_a(out)
-        out = self.conv_b(F.relu(self.norm_b(out)))
-        out = self.conv_c(F.relu(self.norm_c(out)))
-        return out + shortcut
+        out = self.conv_b(F.relu(self.norm_b(out), inplace=True))
+        out = self.conv_c(F.relu(self.norm_c(out), inplace=True))
+        out += shortcut  # in the memory of the convolution's output
+        return out
 
 
 class Root(nn.Module):
@@ -181,7 +190,7 @@ class RootV1(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, 3, H, W)`` to ``(N, cout, H / 4, W / 4)``."""
-        return F.max_pool2d(F.relu(self.norm(self.conv(x))), kernel_size=3, stride=2, padding=1)
+        return F.max_pool2d(F.relu(self.norm(self.conv(x)), inplace=True), kernel_size=3, stride=2, padding=1)
 
 
 def make_stages(
@@ -268,7 +277,7 @@ class ResNetV2(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """Map images ``(N, 3, H, W)`` in [-1, 1] to pooled features ``(N, 2048 * width)``."""
         x = self.stages(self.root(x))
-        return F.relu(self.norm(x)).mean((2, 3))
+        return F.relu(self.norm(x), inplace=True).mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images ``(N, 3, H, W)`` in [-1, 1] to logits ``(N, classes)``."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bitdoc.resnet import Architecture, ResNetV2
+from bitdoc.resnet import Architecture, Copy, ResNetV2
 
-_KINDS = {nn.GroupNorm: "group", nn.BatchNorm2d: "batch", nn.Identity: "none"}
+_KINDS = {nn.GroupNorm: "group", nn.BatchNorm2d: "batch", Copy: "none"}
 
 
 def widen(model: ResNetV2, factor: int) -> ResNetV2:

@@ -15,6 +15,7 @@ from bitdoc.resnet import (
     DEPTHS,
     OFFICIAL,
     BottleneckV1,
+    Copy,
     PreActBottleneck,
     ResNetV1,
     Root,
@@ -145,7 +146,7 @@ def test_the_head_is_not_standardized_and_nothing_else_has_a_bias():
     assert model.head.bias is not None
 
 
-@pytest.mark.parametrize(("kind", "layer"), [("group", nn.GroupNorm), ("batch", nn.BatchNorm2d), ("none", nn.Identity)])
+@pytest.mark.parametrize(("kind", "layer"), [("group", nn.GroupNorm), ("batch", nn.BatchNorm2d), ("none", Copy)])
 def test_norm_and_convolution_can_be_exchanged(kind, layer):
     model = build("R14x0.25", 3, norm_kind=kind, standardized=False)
     assert type(model.norm) is layer

@@ -124,7 +124,8 @@ def _label(node: fx.Node, module: nn.Module) -> tuple[str, str]:
         return {"placeholder": "in", "output": "out"}[node.op], ""
     if node.op == "call_module":
         return _layer_label(module.get_submodule(str(node.target)))
-    known = {operator.add: "+", torch.add: "+", F.relu: "ReLU", torch.relu: "ReLU", "relu": "ReLU", "mean": "average"}
+    sums, rectifiers = (operator.add, operator.iadd, torch.add), (F.relu, torch.relu, "relu")
+    known = dict.fromkeys(sums, "+") | dict.fromkeys(rectifiers, "ReLU") | {"mean": "average"}
     if node.target in known:
         return known[node.target], ""
     name = node.target if isinstance(node.target, str) else node.name.rstrip("_0123456789")
