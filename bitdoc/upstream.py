@@ -21,7 +21,7 @@ from bitdoc.resnet import build
 from bitdoc.training import generator, mixed_micro_batches, random_resized_crop, train
 
 #: The recipe of the BiT-T network that is shipped; of ``--minutes`` a tenth is left for decoding and testing.
-CHOICE = Upstream(phases="32x11,48x4,64x2", base_lr=0.1, schedule="linear")
+CHOICE = Upstream(phases="32x12,48x12,64x3.5", base_lr=0.3, warmup=0.03, schedule="linear", smallest_crop=0.5)
 SHARE = 0.9
 
 

@@ -51,7 +51,7 @@ for name, records in runs.group(runs.load(norm_study.BATCH_SIZE), norm_study.var
 # ---------------------
 #
 # The same four variants of a somewhat wider network (R14x0.25) are pre-trained for three epochs on Tiny ImageNet at
-# 32 pixels, then fine-tuned on ten CIFAR-10 images of each class, five subsets for each of three pre-trainings.
+# 32 pixels, then fine-tuned on ten CIFAR-10 images of each class, five subsets for each pre-training.
 # Upstream all variants share one learning rate; downstream each has its own, chosen on training images held out.
 
 if arguments.run == "transfer":

@@ -164,6 +164,12 @@ def _mean_text(experiment: str, name: str, **wanted: object) -> str:
     return f"{mean(dots):.1f}" if dots else "(not measured)"
 
 
+def _extreme(pick: Callable[[list[float]], float], name: str) -> str:
+    """Lowest or highest mean of a variant over the batch sizes up to 32."""
+    small = [scores(norm_study.BATCH_SIZE, name, batch=batch) for batch in BATCHES if batch <= 32]
+    return f"{pick([mean(dots) for dots in small if dots]):.1f}" if any(small) else "(not measured)"
+
+
 def _quote(id: str, function: Callable[..., str], *args: str, **wanted: object) -> None:
     value(id)(lambda: function(*args, **wanted))
 
@@ -179,6 +185,8 @@ def _register_values() -> None:
     for batch in BATCHES:
         _quote(f"norm-gap-{batch}", _gap, norm_study.BATCH_SIZE, "GN", "BN", batch=batch)
         _quote(f"norm-ws-gain-{batch}", _gap, norm_study.BATCH_SIZE, "GN + WS", "GN", batch=batch)
+    value("norm-gn-ws-low")(lambda: _extreme(min, "GN + WS"))
+    value("norm-gn-ws-high")(lambda: _extreme(max, "GN + WS"))
     _quote("norm-down-gap", _paired_gap, "GN + WS", "BN")
     _quote("norm-down-ws-gain", _paired_gap, "GN + WS", "GN")
 
