@@ -94,27 +94,26 @@ def sizes() -> Figure:
 
 
 def _upstream_cells(arch: str, share: str) -> list[str]:
-    """Validation accuracy of a miniature as it was trained, the images it saw, and the time that took."""
+    """Validation accuracy of a miniature as it was trained, and the images it saw."""
     fraction = float(share.rstrip("%")) / 100
     found = [r for r in runs.load("pretrain", model=arch) if r.setting.get("fraction") == fraction]
     if not found:
-        return ["not measured yet", "", ""]
+        return ["not measured yet", ""]
     best = max(found, key=lambda r: r.date)
     s = best.setting
     seen = s["steps"] * s["batch"]
-    return [f"{best.result['top1']:.1f}%", f"{seen / 1e6:.2f} million", f"{best.cost['seconds'] / 60:.0f} minutes"]
+    return [f"{best.result['top1']:.1f}%", f"{seen / 1e6:.2f} million"]
 
 
 @table(
     "few-shot-upstream",
     caption=(
-        "The upstream networks: top-1 accuracy on Tiny ImageNet's 10,000 validation images, crops seen in training, "
-        "and its time on one core that did other work as well"
+        "The upstream networks: top-1 accuracy on Tiny ImageNet's 10,000 validation images, and crops seen in training"
     ),
 )
 def upstream() -> list[list[str]]:
     """One row for each architecture and upstream size."""
-    rows = [["network", "upstream images", "validation accuracy", "crops seen", "time"]]
+    rows = [["network", "upstream images", "validation accuracy", "crops seen"]]
     for arch in ARCHITECTURES:
         for share in UPSTREAM:
             images = f"{round(1000 * float(share.rstrip('%'))):,}"
