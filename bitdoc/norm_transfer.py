@@ -122,7 +122,7 @@ def run_transfer(
             start = replace(pretraining, norm_kind=kind[0], standardized=kind[1], seed=seed)
             weights = upstream(start, images, held_out, workdir)
             for subset in TRIAL_SUBSETS:
-                for rate in rates if seed == seeds[0] else ():
+                for rate in rates if seed == SEEDS[0] else ():
                     trial = Transfer(*kind, rate, seed, subset, model=pretraining.model)
                     measure_transfer(trial, weights, task, "held-out", TRANSFER_CHOICE)
             for subset in subsets:

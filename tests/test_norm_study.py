@@ -92,7 +92,7 @@ def short(monkeypatch):
 def test_the_transfer_study_from_upstream_to_records(results, short):
     task = norm_study.Task(images(40, 32), images(16, 32), images(20, 32))
     pretraining = replace(norm_transfer.UPSTREAM_CHOICE, model="R14x0.125", phases="32x1", batch=16)
-    options = {"seeds": [3], "subsets": [0, 1], "rates": [0.01, 0.03], "report": lambda text: None}
+    options = {"seeds": [0], "subsets": [0, 1], "rates": [0.01, 0.03], "report": lambda text: None}
     source, workdir = images(32, 64), results / "upstream"
     norm_transfer.run_transfer(task, source, source, workdir, pretraining=pretraining, **options)
     assert len(runs.load(norm_transfer.UPSTREAM)) == 4
@@ -107,6 +107,9 @@ def test_the_transfer_study_from_upstream_to_records(results, short):
     assert {r.setting["subset_seed"] for r in runs.load(norm_transfer.TRANSFER_CHOICE)} == set(
         norm_transfer.TRIAL_SUBSETS
     )
+    norm_transfer.run_transfer(task, source, source, workdir, pretraining=pretraining, **options | {"seeds": [1]})
+    assert {r.setting["upstream_seed"] for r in runs.load(norm_transfer.TRANSFER)} == {0, 1}
+    assert {r.setting["upstream_seed"] for r in runs.load(norm_transfer.TRANSFER_CHOICE)} == {0}  # one choice for all
 
 
 def test_weights_of_another_variant_are_refused(results):

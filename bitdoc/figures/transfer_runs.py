@@ -157,8 +157,8 @@ def _features_alt() -> str:
         return "An empty place: the features have not been measured yet."
     before, after = record.result["agreement"]
     return (
-        "Two maps of 200 images colored by class. Before fine-tuning the classes overlap; afterwards they are drawn "
-        f"apart. Nearest neighbors share a class for {before:.0f} percent before and {after:.0f} percent after."
+        "Two maps of 200 images colored by class, which overlap. Nearest neighbors share a class for "
+        f"{before:.0f} percent of the images before fine-tuning and {after:.0f} percent after."
     )
 
 
