@@ -89,7 +89,7 @@ def _caption() -> str:
         "Few-shot transfer to CIFAR-10, judged on all 10,000 test images. One light dot is one run on its own random "
         "subset; lines join the medians of five. **Left, measured here:** a miniature network, R26x0.5 pre-trained on "
         "Tiny ImageNet, fine-tuned (blue) or frozen under a linear classifier (orange); the same network from random "
-        "weights (grey); and a place for the paper's own network. **Right, "
+        "weights (gray); and a place for the paper's own network. **Right, "
         "published:** medians by network, 1 example (dashed) and 5 examples (solid) of each class, with all five runs "
         f"of R50x3, read off Fig. 6 of {{cite:t}}`kolesnikov2020bit`. {runs.provenance(here)}{pixels}"
     )
@@ -101,14 +101,14 @@ def _alt() -> str:
         middle = fewshot.medians(series)
         if middle:
             parts.append(
-                f"{name} rises from {middle[min(middle)]:.0f} % at {min(middle)} to {middle[max(middle)]:.0f} % at "
+                f"{name} rises from {middle[min(middle)]:.0f}% at {min(middle)} to {middle[max(middle)]:.0f}% at "
                 f"{max(middle)} examples per class"
             )
     measured = "; ".join(parts) or "nothing has been measured yet"
     return (
         f"Two charts of CIFAR-10 accuracy. Left, measured here: {measured}; the place of {FULL} is "
-        f"{'filled' if records_of(FULL) else 'empty'}. Right, published: with 5 examples per class R50x3 reaches 75 % "
-        "from BiT-S, 86 % from BiT-M and 93 % from BiT-L, and only BiT-L gains steadily with network size."
+        f"{'filled' if records_of(FULL) else 'empty'}. Right, published: with 5 examples per class R50x3 reaches 75% "
+        "from BiT-S, 86% from BiT-M and 93% from BiT-L, and only BiT-L gains steadily with network size."
     )
 
 
@@ -131,7 +131,7 @@ def few_shot() -> Figure:
     ),
     alt=(
         "Ranges of accuracy in three frameworks for R50x1, R101x3 and R152x2: at 1 example per class medians lie "
-        "between 54 and 58 % with ranges of 8 to 21 points; at 5 examples between 82 and 87 % with ranges of 3 to 9."
+        "between 54 and 58% with ranges of 8 to 21 points; at 5 examples between 82 and 87% with ranges of 3 to 9."
     ),
 )
 def official() -> Figure:
@@ -203,13 +203,13 @@ def choice() -> list[list[str]]:
     return rows
 
 
-def _median_text(model: str, shots: int) -> str:
-    middle = fewshot.medians(records_of(model))
-    return f"{middle[shots]:.1f} %" if shots in middle else "not measured yet"
+def _median_text(model: str, shots: int, method: str = "fine-tune") -> str:
+    middle = fewshot.medians(records_of(model, method))
+    return f"{middle[shots]:.1f}%" if shots in middle else "not measured yet"
 
 
 def _gain_text(shots: int) -> str:
-    with_past, without = (fewshot.medians(records_of(m)) for m in (f"BiT-T-{MINIATURE}", MINIATURE))
+    with_past, without = (fewshot.medians(records_of(m)) for m in (fewshot.SHIPPED, MINIATURE))
     both = shots in with_past and shots in without
     return f"{with_past[shots] / without[shots]:.1f}" if both else "not measured yet"
 
@@ -217,11 +217,22 @@ def _gain_text(shots: int) -> str:
 for _shots in fewshot.MORE_SHOTS:
     value(f"gain-{_shots}")(lambda k=_shots: _gain_text(k))
     value(f"scratch-{_shots}")(lambda k=_shots: _median_text(MINIATURE, k))
-    value(f"miniature-{_shots}")(lambda k=_shots: _median_text(f"BiT-T-{MINIATURE}", k))
+    value(f"miniature-{_shots}")(lambda k=_shots: _median_text(fewshot.SHIPPED, k))
+    value(f"probe-{_shots}")(lambda k=_shots: _median_text(fewshot.SHIPPED, k, "linear-probe"))
+
+
+def _rise_text(model: str) -> str:
+    """Points that the median rises from one example of each class to ten."""
+    middle = fewshot.medians(records_of(model))
+    return f"{middle[10] - middle[1]:.1f}" if {1, 10} <= middle.keys() else "not measured yet"
+
+
+value("rise-miniature")(lambda: _rise_text(fewshot.SHIPPED))
+value("rise-scratch")(lambda: _rise_text(MINIATURE))
 
 
 def _spread_text(shots: int) -> str:
-    runs_there = [r for r in records_of(f"BiT-T-{MINIATURE}") if r.setting["examples_per_class"] == shots]
+    runs_there = [r for r in records_of(fewshot.SHIPPED) if r.setting["examples_per_class"] == shots]
     found = [r.result["top1"] for r in runs_there]
     return f"{max(found) - min(found):.1f}" if found else "not measured yet"
 
@@ -233,8 +244,8 @@ for _shots in fewshot.MORE_SHOTS:
 @value("miniature-upstream")
 def upstream_accuracy() -> str:
     """Upstream validation accuracy of the shipped model."""
-    found = runs.load("pretrain", name=f"BiT-T-{MINIATURE}")
-    return f"{found[0].result['top1']:.1f} %" if found else "(not measured yet)"
+    found = runs.load("pretrain", name=fewshot.SHIPPED)
+    return f"{found[0].result['top1']:.1f}%" if found else "(not measured yet)"
 
 
 @value("r50x3-spread-1-M")
@@ -248,4 +259,4 @@ def published_spread() -> str:
 def published_medians() -> str:
     """Published medians of BiT-M-R50x3 at one and five examples per class."""
     one, five = (statistics.median(published.FIG6_R50X3_RUNS.values[k]["M"]) for k in (1, 5))
-    return f"{one:.1f} and {five:.1f} %"
+    return f"{one:.1f} and {five:.1f}%"

@@ -52,7 +52,7 @@ def total_anchors() -> str:
 )
 def levels() -> list[list[str]]:
     """Shape, stride and anchors of every level."""
-    made_from = {"P3": "C3 + P4 ↑2", "P4": "C4 + P5 ↑2", "P5": "C5", "P6": "C5, stride 2", "P7": "P6, stride 2"}
+    made_from = {"P3": "C3 + M4 ↑2", "P4": "C4 + M5 ↑2", "P5": "C5", "P6": "C5, stride 2", "P7": "P6, stride 2"}
     rows = [["level", "made from", "channels × height × width", "stride", "base anchor", "anchors"]]
     for level, (name, stride) in enumerate(LEVELS.items()):
         shape = " × ".join(map(str, shapes()[name]))
@@ -94,12 +94,13 @@ def _arrow(ax: Axes, start: tuple, end: tuple, text: str = "", offset: tuple = (
     "retinanet-pyramid",
     caption=f"RetinaNet's feature pyramid on {ARCH} for an image of {SIDE} × {SIDE} pixels: channels × height × width "
     "of every map, reported by the real detector. Squares are to scale. Left, upward: the stages of the BiT network; "
-    "right: the levels on which boxes are sought {cite:p}`lin2017fpn,lin2017focal`.",
+    "right: the levels on which boxes are sought {cite:p}`lin2017fpn,lin2017focal`. What goes down from level to level "
+    "is $M_k$, before the 3 × 3 convolution.",
     alt=lambda: (
         "A diagram with two columns of squares. Left the network's maps C3, C4 and C5, whose sides halve from 128 to "
         "32 while their channels double; right the pyramid's levels P3 to P7 with 256 channels each and sides from 128 "
-        "to 8. P5 comes from C5; P4 and P3 add the level above, doubled in size, to the map beside them; P6 comes from "
-        "C5 and P7 from P6 with stride 2."
+        "to 8. P5 comes from C5; P4 and P3 add the level above, as it is before its 3 × 3 convolution and doubled in "
+        "size, to the map beside them; P6 comes from C5 and P7 from P6 with stride 2."
     ),
 )
 def pyramid() -> Figure:

@@ -139,8 +139,8 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
         "into sets of the same shape. Group norm is drawn with three groups of two channels."
     ),
     alt=(
-        "Four drawings of three stacks of feature maps. Batch norm colours the same sheet in all three stacks; layer "
-        "norm all sheets of one stack; instance norm one sheet of one stack; group norm two neighbouring sheets of one "
+        "Four drawings of three stacks of feature maps. Batch norm colors the same sheet in all three stacks; layer "
+        "norm all sheets of one stack; instance norm one sheet of one stack; group norm two neighboring sheets of one "
         "stack. Only batch norm's set reaches across images."
     ),
 )
