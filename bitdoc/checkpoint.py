@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ def save_checkpoint(
     torch.save(state, whole)
     with written_atomically(path) as file:
         file.write(whole.getbuffer())
-        if path.exists():
+        with suppress(FileNotFoundError):  # the first one, or another process moved it just now
             os.replace(path, path.with_suffix(".previous"))
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,8 +122,9 @@ def _cifar(name: str, split: str, folder: Path) -> Images:
         try:
             data = kind(folder, train=split == "train", download=False)
         except RuntimeError:  # not unpacked yet, or damaged
-            archive(kind.url, folder / kind.filename, kind.tgz_md5, magic=b"\x1f\x8b")
-            data = kind(folder, train=split == "train", download=True)
+            whole = archive(kind.url, folder / kind.filename, kind.tgz_md5, magic=b"\x1f\x8b")
+            _unpack(whole, folder, kind.base_folder)
+            data = kind(folder, train=split == "train", download=False)
     except (OSError, RuntimeError) as error:
         raise DataError(
             f"{name} is not in {folder} and could not be downloaded ({error}); its host is often slow: put the archive "
@@ -129,6 +132,15 @@ def _cifar(name: str, split: str, folder: Path) -> Images:
         ) from error
     pixels = torch.from_numpy(np.ascontiguousarray(data.data.transpose(0, 3, 1, 2)))
     return Images(name, split, "original", tuple(data.classes), torch.tensor(data.targets), pixels)
+
+
+def _unpack(whole: Path, folder: Path, name: str) -> None:
+    """Unpack the folder ``name`` of an archive file by file: other processes may be reading, or doing the same."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.") as part:
+        shutil.unpack_archive(whole, part)
+        (folder / name).mkdir(exist_ok=True)
+        for file in (Path(part) / name).iterdir():
+            os.replace(file, folder / name / file.name)
 
 
 def _tiny_imagenet(split: str, folder: Path) -> Images:
@@ -158,16 +170,18 @@ def _tiny_imagenet(split: str, folder: Path) -> Images:
 
 
 def _download_tiny_imagenet(folder: Path) -> None:
-    unpacked = folder / f".tiny-imagenet-200.{os.getpid()}.part"
+    target = folder / "tiny-imagenet-200"
     try:
         whole = archive(TINY_URL, folder / "tiny-imagenet-200.zip", TINY_MD5, magic=b"PK")
-        with zipfile.ZipFile(whole) as images:
-            images.extractall(unpacked)
-        os.replace(unpacked / "tiny-imagenet-200", folder / "tiny-imagenet-200")
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".tiny-imagenet-200.") as part:
+            with zipfile.ZipFile(whole) as images:
+                images.extractall(part)
+            with suppress(OSError):  # another process was quicker
+                os.replace(Path(part) / "tiny-imagenet-200", target)
+        if not (target / "wnids.txt").is_file():
+            raise OSError(f"{target} holds another folder than Tiny ImageNet's")
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(
             f"Tiny ImageNet is not in {folder} and could not be downloaded ({error}); put the unpacked folder "
             f"tiny-imagenet-200 there, or name its parent with --datadir or {DATA_VARIABLE}"
         ) from error
-    finally:
-        shutil.rmtree(unpacked, ignore_errors=True)

@@ -10,7 +10,6 @@ of the step without the others noticing.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 from collections.abc import Callable, Iterator
@@ -33,9 +32,9 @@ class TrainingError(RuntimeError):
 
 def pick_device(name: str | None = None) -> torch.device:
     """The device named, else CUDA (the card of this process, under ``torchrun``), else MPS, else the CPU."""
-    if name:
+    if name and name != "cuda":
         return torch.device(name)
-    if torch.cuda.is_available():
+    if name or torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
@@ -57,8 +56,14 @@ def pick_precision(device: torch.device, name: str | None = None) -> str:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` is an allocation that failed, on CUDA, MPS or the CPU (which raises a plain RuntimeError)."""
-    text = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "can't allocate memory" in text
+    signs = (
+        "out of memory",
+        "can't allocate memory",
+        "not enough memory",
+        "STATUS_ALLOC_FAILED",
+        "unable to find an engine",  # cuDNN, when no algorithm got its workspace
+    )
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in signs)
 
 
 class LowGroupNorm(nn.GroupNorm):
@@ -112,13 +117,18 @@ class Engine:
         if where.type == "cuda":
             torch.cuda.set_device(where)
             torch.backends.cudnn.benchmark = True  # shapes repeat, so trying all algorithms once pays
+            torch.backends.cudnn.allow_tf32 = pick_precision(where, precision) != "float32"  # float32 means float32
         world = int(os.environ.get("WORLD_SIZE", 1))
         if world > 1 and not distributed.is_initialized():
             backend = "nccl" if where.type == "cuda" else "gloo"
             distributed.init_process_group(backend, timeout=timedelta(hours=2))  # downloads may be slow
-            atexit.register(distributed.destroy_process_group)
         rank = distributed.get_rank() if world > 1 else 0
         return cls(where, pick_precision(where, precision), compiled, rank, world)
+
+    def finish(self) -> None:
+        """Part from the other processes when all is done; after an error NCCL would wait here for those at work."""
+        if self.world > 1 and distributed.is_initialized():
+            distributed.destroy_process_group()
 
     @property
     def is_main(self) -> bool:
@@ -176,7 +186,7 @@ class Engine:
                 if not is_out_of_memory(error):
                     raise
                 if self.test_parts >= len(images):
-                    raise TrainingError(f"out of memory even with one test image on {self.device}") from None
+                    raise TrainingError(f"out of memory even with one test image on {self.device} ({error})") from None
             self.test_parts *= 2
             self._free()
 
@@ -184,6 +194,7 @@ class Engine:
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+        self.forget_peak()  # of the attempt that failed
 
     def add_up(self, model: nn.Module, loss: float) -> float:
         """Add the gradients of all processes, in place, and return the sum of their ``loss``."""

@@ -11,6 +11,7 @@ import itertools
 import random
 import statistics
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -20,10 +21,11 @@ import torch
 from tqdm import tqdm
 
 from bitdoc import data, published, runs, weights
-from bitdoc.engine import PRECISIONS
+from bitdoc.engine import PRECISIONS, pick_device, pick_precision
 from bitdoc.finetune import Engine, Recipe, Task, finetune, miniature, rule
 from bitdoc.forecast import print_plan
 from bitdoc.probe import linear_probe
+from bitdoc.recipe import MINIATURE_RATE, SCRATCH_RATE
 from bitdoc.training import TrainingError
 from bitdoc.upstream import provide
 
@@ -69,7 +71,8 @@ def recipe_for(run: Run, images: data.Images, **changes) -> Recipe:
     """The rule for the published models, its miniature for all others."""
     examples = run.shots * len(images.classes)
     if is_miniature(run.model):
-        return miniature(examples, **changes)
+        rate = MINIATURE_RATE if run.model.startswith("BiT-") else SCRATCH_RATE
+        return miniature(examples, **{"base_lr": rate} | changes)
     return rule(examples, images.size, **changes)
 
 
@@ -131,7 +134,10 @@ def done(run: Run) -> bool:
         return runs.exists(EXPERIMENT, run.name)
     except runs.RecordError as error:
         path = runs.path_of(EXPERIMENT, run.name)
-        path.replace(path.with_suffix(".damaged"))
+        if isinstance(error.__cause__, OSError):
+            raise  # it cannot be read now, which says nothing of what it holds
+        with suppress(FileNotFoundError):  # another sweep put it aside
+            path.replace(path.with_suffix(".damaged"))
         tqdm.write(f"warning: {error}; kept as {path.stem}.damaged, and the run is made again")
         return False
 
@@ -196,7 +202,8 @@ def check(datadir: str | None, directory: str | None = None, model: str | None =
     s = record.setting
     run = Run(record.model, s["method"], s["examples_per_class"], s["subset_seed"])
     changes = {key: s[key] for key in ("batch", "split", "base_lr") if key in s}
-    return record, make(run, datadir, directory, **changes).result["top1"]
+    alone = Engine(pick_device(), pick_precision(pick_device()))  # one process, even where torchrun started several
+    return record, make(run, datadir, directory, engine=alone, **changes).result["top1"]
 
 
 def _can_run(model: str, directory: str | None) -> bool:
@@ -259,6 +266,7 @@ def command(flags: argparse.Namespace) -> int:
             engine = Engine.start(precision=flags.precision, compiled=flags.compile)
             provide(flags.model, flags.bit_pretrained_dir, flags.datadir, flags.minutes, engine)
             sweep(todo, flags.datadir, flags.bit_pretrained_dir, engine, **options)
+            engine.finish()
             if not engine.is_main:
                 sys.exit(0)  # one process draws
         if flags.check and flags.model.startswith(("BiT-S", "BiT-M")):
@@ -270,7 +278,7 @@ def command(flags: argparse.Namespace) -> int:
             before = record.result["top1"]
             print(f"{record.name}: recorded {before:.2f} %, now {again:.2f} %")
             return 0 if abs(before - again) < 1.0 else 1
-    except (ValueError, TrainingError, OSError) as error:
+    except (ValueError, TrainingError, OSError, torch.OutOfMemoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

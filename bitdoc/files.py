@@ -6,7 +6,9 @@ import errno
 import hashlib
 import http.client
 import os
+import secrets
 import sys
+import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -47,12 +49,13 @@ def written_atomically(target: Path) -> Iterator[BufferedRandom]:
     FileError
         If the disk is full or the folder cannot be written to.
     """
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    # Not by the number of the process alone: two containers may share the folder and the number.
+    part = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("w+b") as file:
             yield file
-        os.replace(part, target)
+        _replace(part, target)
     except OSError as error:
         if error.errno in _FULL:
             raise FileError(f"the disk is full: could not write {target}; free some space and try again") from None
@@ -62,6 +65,17 @@ def written_atomically(target: Path) -> Iterator[BufferedRandom]:
     finally:
         with suppress(OSError):  # where there is no folder there is no file either
             part.unlink()
+
+
+def _replace(part: Path, target: Path) -> None:
+    """``os.replace``; on Windows tried for a second, while another process (a virus scanner, say) reads ``target``."""
+    for _ in range(20 if sys.platform == "win32" else 0):
+        try:
+            os.replace(part, target)
+            return
+        except PermissionError:
+            time.sleep(0.05)
+    os.replace(part, target)
 
 
 def download(url: str, target: Path, magic: bytes = b"", md5: str = "") -> Path:

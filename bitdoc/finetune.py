@@ -117,7 +117,7 @@ def _batch_at(
     def fetched(step: int) -> Tensor:
         pixels = ahead.pop(step).result() if step in ahead else fetch(step)
         ahead[step + 1] = thread.submit(fetch, step + 1)
-        return pixels.to(device, non_blocking=True)
+        return pixels.to(device, non_blocking=device.type == "cuda")  # only there is the source pinned
 
     def batch_at(step: int) -> tuple[Iterator[Batch], int]:
         indices, rng = indices_at(step), generator(seed, "augment", step)
@@ -187,6 +187,7 @@ def finetune(
     TrainingError
         If the loss is not finite, not even one image fits into memory, or the checkpoint is of another run.
     """
+    version = runs.code_version()  # of the code that is loaded now, whatever the files say at the end
     engine = engine or Engine.start()
     engine.forget_peak()
     with engine.main_first():
@@ -221,7 +222,7 @@ def finetune(
         curve=watch.curve,
         cost=watch.cost(),
         environment=runs.environment(engine.device),
-        code=runs.code_version(),
+        code=version,
         date=runs.now(),
     )
     return model, record

@@ -87,6 +87,8 @@ def pretrain(
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, weight_decay=choice.weight_decay)
     checkpoint = workdir / f"{choice.tag}.pt"
     start = load_checkpoint(checkpoint, model, optimizer, choice.tag, engine)
+    if engine.agree(start) != start:
+        raise TrainingError(f"the processes found different checkpoints; all of them must see {checkpoint}")
     watch = _Watch(choice, model, optimizer, engine, checkpoint, start, steps)
     batch_at = _batch_at(choice, images, plan)
     with watch.bar:
@@ -219,10 +221,12 @@ def main(arguments: list[str] | None = None) -> int:
         if name and runs.exists("pretrain", choice.tag):
             score = export(choice, name, datadir, workdir)
         else:
-            _, score = pretrain(choice, datadir, workdir, compiled)
+            engine = Engine.start(compiled=compiled)
+            _, score = pretrain(choice, datadir, workdir, engine=engine)
+            engine.finish()
             if name:
                 score = export(choice, name, datadir, workdir)
-    except (data.DataError, TrainingError, runs.RecordError, ValueError) as error:
+    except (TrainingError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

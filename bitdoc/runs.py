@@ -221,10 +221,12 @@ def _bare(source: str) -> str:
 def code_version() -> dict[str, Any]:
     """Git commit of the checkout, if there is one, and :func:`code_digest`."""
     here = Path(__file__).parent
-    found = subprocess.run(
-        ["git", "rev-parse", "--verify", "--quiet", "HEAD"], cwd=here, capture_output=True, text=True, check=False
-    )
-    return {"commit": found.stdout.strip() or None, "digest": code_digest()}
+    command = ["git", "rev-parse", "--verify", "--quiet", "HEAD"]
+    try:
+        commit = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # no git on this machine
+        commit = ""
+    return {"commit": commit or None, "digest": code_digest()}
 
 
 def environment(device: Any = "cpu") -> dict[str, Any]:

@@ -101,6 +101,7 @@ def run(flags: argparse.Namespace) -> runs.RunRecord:
     )
     if engine.is_main:
         log.info("record: %s", runs.write(record, folder / "run.json"))
+    engine.finish()
     return record
 
 

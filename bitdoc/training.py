@@ -139,6 +139,8 @@ def accumulate(model: nn.Module, micro_batches: Iterator[Batch], total: int, eng
                     loss = _mixed_loss(model(images), labels, partners, batch.lam)
                 engine.scaler.scale(loss * (len(images) / total)).backward()
                 losses.append((loss.detach(), len(images)))
+    if not losses:  # no image of this step is this process's, but its scaler has to start like the others'
+        engine.scaler.scale(torch.zeros((), device=engine.device))
     # The numbers are asked for at the end: each question waits until the device has caught up.
     return engine.add_up(model, sum(loss.item() * images for loss, images in losses)) / total
 

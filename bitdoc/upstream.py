@@ -80,10 +80,13 @@ def provide(name: str, directory: str | None, datadir: str | None, minutes: floa
         return
     try:
         weights.find(name, directory)
-        return
+        found = True
     except weights.WeightsError:
         if directory is not None and not Path(directory).is_dir():
             raise
+        found = False
+    if engine.agree(found):
+        return
     workdir, model = cache_folder() / "upstream", weights.ModelName.parse(name)
     choice = replace(CHOICE, model=model.arch)
     if minutes is not None:
@@ -91,7 +94,7 @@ def provide(name: str, directory: str | None, datadir: str | None, minutes: floa
     if engine.is_main:
         print(f"no weights of {name}: pre-training {choice.model} on {choice.dataset}, {choice.phases}", flush=True)
     pretrain(choice, datadir, workdir, engine=engine)
-    if engine.is_main:
+    if engine.is_main and not (cache_folder() / model.file).exists():  # the first weights stay: runs may use them
         with (
             (workdir / f"{choice.tag}.npz").open("rb") as made,
             written_atomically(cache_folder() / model.file) as file,

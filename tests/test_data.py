@@ -4,8 +4,10 @@ import errno
 import hashlib
 import io
 import pickle
+import shutil
 import tarfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,6 +111,14 @@ def cifar_host(tmp_path, monkeypatch):
     monkeypatch.setattr(kind, "test_list", [["test_batch", sums["test_batch"]]])
     monkeypatch.setattr(kind, "meta", kind.meta | {"md5": sums["batches.meta"]})
     return path
+
+
+def test_an_archive_is_unpacked_beside_readers(tmp_path, cifar_host):
+    whole = shutil.copy(cifar_host, tmp_path)
+    for _ in range(2):  # the second time into the folder that the first one left
+        data._unpack(Path(whole), tmp_path, "cifar-10-batches-py")
+    assert len(list((tmp_path / "cifar-10-batches-py").iterdir())) == 7
+    assert not list(tmp_path.glob(".cifar*"))
 
 
 def test_cifar10_is_downloaded_once(tmp_path, cifar_host):

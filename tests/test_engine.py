@@ -106,7 +106,15 @@ class TestMemory:
         with pytest.raises(RuntimeError, match="shapes do not match"):
             training.evaluate(model, [(torch.zeros(2, 3, 4, 4), torch.zeros(2))])
 
-    @pytest.mark.parametrize("error", [torch.OutOfMemoryError("x"), RuntimeError("MPS backend out of memory")])
+    @pytest.mark.parametrize(
+        "error",
+        [
+            torch.OutOfMemoryError("x"),
+            RuntimeError("MPS backend out of memory"),
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+            RuntimeError("FIND was unable to find an engine to execute this computation"),
+        ],
+    )
     def test_errors_of_all_devices(self, error):
         assert is_out_of_memory(error) and not is_out_of_memory(ValueError("no"))
         with pytest.raises(RuntimeError) as caught:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bitdoc import data, fewshot, finetune, published, runs
+from bitdoc import data, fewshot, finetune, published, recipe, runs
 from bitdoc.figures import draw
 from bitdoc.figures import fewshot as figures
 from bitdoc.training import TrainingError
@@ -49,7 +49,21 @@ def test_recipes_by_model():
     images = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(1), torch.zeros(1, 3, 32, 32))
     full = fewshot.recipe_for(fewshot.Run("BiT-M-R50x3", "fine-tune", 5, 0), images)
     assert full == finetune.rule(50, (32, 32))
-    assert fewshot.recipe_for(fewshot.Run("R26x0.5", "fine-tune", 5, 0), images) == finetune.miniature(50)
+    assert fewshot.recipe_for(fewshot.Run(fewshot.SHIPPED, "fine-tune", 5, 0), images) == finetune.miniature(50)
+    scratch = fewshot.recipe_for(fewshot.Run("R26x0.5", "fine-tune", 5, 0), images)
+    assert scratch == finetune.miniature(50, base_lr=recipe.SCRATCH_RATE)
+
+
+def test_the_rates_in_use_are_the_best_of_the_recorded_choice():
+    for start, rate in ((fewshot.SHIPPED, recipe.MINIATURE_RATE), ("R26x0.5", recipe.SCRATCH_RATE)):
+        records = runs.load("few-shot-choice", model=start, method="fine-tune", examples_per_class=5)
+        both = [r for r in records if r.setting["subset_seed"] in (0, 1)]  # those that were tried with every choice
+        for key, chosen in (("base_lr", rate), ("resize", finetune.miniature(50).resize)):
+            tried = runs.group([r for r in both if key == "resize" or r.setting["resize"] == 80], key)
+            tried = {
+                x: [r for r in group if key == "base_lr" or r.setting["base_lr"] == rate] for x, group in tried.items()
+            }
+            assert max(tried, key=lambda x: sum(r.result["top1"] for r in tried[x])) == chosen, (start, key)
 
 
 def test_a_sweep_makes_only_what_is_missing(results, cifar):
@@ -185,5 +199,5 @@ def test_the_table_of_upstream_networks_shows_the_newest_run_of_each_size(result
         record = replace(record, experiment="pretrain", name=f"run-{day}", date=f"2026-01-0{day}T00:00:00+00:00")
         runs.write(replace(record, cost={"seconds": 600}))
     rows = figures.fewshot_sizes.upstream()
-    assert rows[1] == ["R26x0.25", "10,000", "12.5%", "0.13 million", "10 minutes"]
+    assert rows[1] == ["R26x0.25", "10,000", "12.5%", "0.13 million"]
     assert rows[2][2] == "not measured yet"

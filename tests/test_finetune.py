@@ -38,7 +38,7 @@ def test_recipes():
     assert finetune.rule(50_000, (32, 32)).mixup == 0.1
     assert finetune.rule(100, (300, 300)).crop == 480
     small = finetune.miniature(100)
-    assert small.schedule == (20, 40, 60, 80, 100) and (small.resize, small.crop) == (80, 64)
+    assert small.schedule == (20, 40, 60, 80, 100) and (small.resize, small.crop) == (64, 64)
     with pytest.raises(TrainingError, match="batch of 512 cannot be split in 3"):
         finetune.rule(100, (32, 32), split=3)
 

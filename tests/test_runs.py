@@ -122,3 +122,8 @@ def test_cached_records_are_whole_and_name_their_files():
         record = runs.read(path)
         assert path == runs.RESULTS / record.experiment / f"{record.name}.json"
         assert record.code.get("digest") and record.date and record.environment.get("device"), path
+
+
+def test_without_git_a_run_is_recorded_without_a_commit(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert runs.code_version() == {"commit": None, "digest": runs.code_digest()}
