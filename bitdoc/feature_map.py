@@ -63,6 +63,7 @@ def measure(
     ``(N, 2)`` coordinates, the share of variance the map keeps, and :func:`neighbour_agreement`.
     """
     engine = Engine.start()
+    task = task.interpolated(recipe.interpolation)
     shown = task.test.subset(data.few_shot_indices(task.test.labels, per_class, seed))
     fresh, _ = starting_network(name, len(task.train.classes), directory, seed)
     before = features(engine.place(fresh), shown, recipe.crop, engine)

@@ -25,7 +25,7 @@ from bitdoc.engine import PRECISIONS, pick_device, pick_precision
 from bitdoc.finetune import Engine, Recipe, Task, finetune, miniature, rule
 from bitdoc.forecast import print_plan
 from bitdoc.probe import linear_probe
-from bitdoc.recipe import MINIATURE_RATE, SCRATCH_RATE
+from bitdoc.recipe import FROM_SCRATCH
 from bitdoc.training import TrainingError
 from bitdoc.upstream import provide
 
@@ -71,8 +71,7 @@ def recipe_for(run: Run, images: data.Images, **changes) -> Recipe:
     """The rule for the published models, its miniature for all others."""
     examples = run.shots * len(images.classes)
     if is_miniature(run.model):
-        rate = MINIATURE_RATE if run.model.startswith("BiT-") else SCRATCH_RATE
-        return miniature(examples, **{"base_lr": rate} | changes)
+        return miniature(examples, **({} if run.model.startswith("BiT-") else FROM_SCRATCH) | changes)
     return rule(examples, images.size, **changes)
 
 
@@ -83,11 +82,12 @@ def cifar10(datadir: str | None, split: str) -> data.Images:
 
 
 @cache
-def resized_test(datadir: str | None, side: int, held_out: bool, device: torch.device | str = "cpu") -> data.Images:
-    """The test images at ``side`` pixels on ``device``, resized once a sweep and not once a run."""
-    if held_out:
-        return held_out_split(datadir)[1].in_memory(side, device)
-    return cifar10(datadir, "test").in_memory(side, device)
+def resized_test(
+    datadir: str | None, recipe: Recipe, held_out: bool, device: torch.device | str = "cpu"
+) -> data.Images:
+    """The test images of ``recipe`` on ``device``, resized once a sweep and not once a run."""
+    images = held_out_split(datadir)[1] if held_out else cifar10(datadir, "test")
+    return replace(images, interpolation=recipe.interpolation).in_memory(recipe.crop, device)
 
 
 @cache
@@ -117,7 +117,7 @@ def make(
     with engine.main_first():
         train = held_out_split(datadir)[0] if held_out else cifar10(datadir, "train")
         recipe = recipe_for(run, train, **changes)
-        test = resized_test(datadir, recipe.crop, held_out, engine.device)
+        test = resized_test(datadir, recipe, held_out, engine.device)
     task = Task.choose(train, test, run.shots, run.seed)
     experiment = "few-shot-choice" if held_out else EXPERIMENT
     # How finely a step is cut changes nothing, and is no part of a run's name.

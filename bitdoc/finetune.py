@@ -81,6 +81,11 @@ class Task:
             train = train.subset(indices)
         return cls(train, test, setting | {"train_images": len(train)})
 
+    def interpolated(self, interpolation: str) -> Task:
+        """The same task, with images that are resized as said."""
+        train, test = (replace(part, interpolation=interpolation) for part in (self.train, self.test))
+        return Task(train, test, self.setting)
+
 
 def starting_network(name: str, classes: int, directory: str | None, seed: int) -> tuple[ResNetV2, dict]:
     """Network of ``name`` with a new head at zero, and what a record says of its weights.
@@ -190,6 +195,7 @@ def finetune(
     version = runs.code_version()  # of the code that is loaded now, whatever the files say at the end
     engine = engine or Engine.start()
     engine.forget_peak()
+    task = task.interpolated(recipe.interpolation)
     with engine.main_first():
         model, origin = starting_network(name, len(task.train.classes), directory, seed)
     model = engine.place(model)

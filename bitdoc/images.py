@@ -41,6 +41,8 @@ class Images:
         One file an image, when it is not.
     workers : int
         Threads that decode files.
+    interpolation : {"bilinear", "bicubic"}
+        How images are resized.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Images:
     pixels: Tensor | None = None
     paths: tuple[Path, ...] = ()
     workers: int = 8
+    interpolation: str = "bilinear"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -67,10 +70,11 @@ class Images:
         """Images at ``indices`` as uint8 ``(B, 3, side, side)``, squeezed to a square; ``side=None`` keeps the size."""
         if self.pixels is not None:
             batch = self.pixels[indices]
-            return batch if side is None else resize(batch, side)
+            return batch if side is None else resize(batch, side, self.interpolation)
         if side is None:
             raise DataError(f"the images of {self.name} differ in size; give the side of the square to resize them to")
-        return torch.stack(decode([self.paths[i] for i in indices.tolist()], side, self.workers))
+        paths = [self.paths[i] for i in indices.tolist()]
+        return torch.stack(decode(paths, side, self.workers, self.interpolation))
 
     def subset(self, indices: Tensor) -> Images:
         """The images at ``indices`` as a set of their own."""
@@ -85,11 +89,11 @@ class Images:
         return replace(self, labels=self.labels.to(device), pixels=pixels, paths=())
 
 
-def resize(batch: Tensor, side: int) -> Tensor:
-    """Squeeze uint8 images ``(B, 3, H, W)`` to ``(B, 3, side, side)``, bilinear, antialiased when it shrinks them."""
+def resize(batch: Tensor, side: int, interpolation: str = "bilinear") -> Tensor:
+    """Squeeze uint8 images ``(B, 3, H, W)`` to ``(B, 3, side, side)``, antialiased when it shrinks them."""
     if batch.shape[-2:] == (side, side):
         return batch
-    out = F.interpolate(batch.float(), size=(side, side), mode="bilinear", align_corners=False, antialias=True)
+    out = F.interpolate(batch.float(), size=(side, side), mode=interpolation, align_corners=False, antialias=True)
     return out.round_().clamp_(0, 255).byte()
 
 
@@ -153,11 +157,11 @@ def _read(path: Path) -> np.ndarray:
         raise DataError(f"{path} cannot be read as an image: {error}") from error
 
 
-def decode(paths: Iterable[Path], side: int, workers: int) -> list[Tensor]:
+def decode(paths: Iterable[Path], side: int, workers: int, interpolation: str = "bilinear") -> list[Tensor]:
     """Read image files as uint8 ``(3, side, side)`` tensors."""
 
     def one(path: Path) -> Tensor:
-        return resize(torch.from_numpy(_read(path).copy()).permute(2, 0, 1)[None], side)[0]
+        return resize(torch.from_numpy(_read(path).copy()).permute(2, 0, 1)[None], side, interpolation)[0]
 
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(one, paths))

@@ -105,9 +105,10 @@ def calibration(logits: Tensor, labels: Tensor, bins: int = BINS) -> dict:
 
 
 @cache
-def _test(datadir: str | None, side: int) -> data.Images:
+def _test(datadir: str | None, side: int, interpolation: str) -> data.Images:
     images = fewshot.cifar10(datadir, "test")
-    return images.subset(data.few_shot_indices(images.labels, TEST_PER_CLASS, seed=0)).in_memory(side)
+    judged = images.subset(data.few_shot_indices(images.labels, TEST_PER_CLASS, seed=0))
+    return replace(judged, interpolation=interpolation).in_memory(side)
 
 
 def task_of(run: Run, train: data.Images, test: data.Images) -> Task:
@@ -132,7 +133,7 @@ def sweep(todo: list[Run], datadir: str | None) -> None:
     """Make those of ``todo`` that have no record yet; write each record at once."""
     bar = tqdm([run for run in todo if not runs.exists(EXPERIMENT, run.name)], desc="sweep", unit="run")
     for run in bar:
-        test = _test(datadir, run.recipe.crop)
+        test = _test(datadir, run.recipe.crop, run.recipe.interpolation)
         record = make(run, task_of(run, fewshot.cifar10(datadir, "train"), test))
         runs.write(record)
         tqdm.write(f"{run.name}: {record.result['top1']:.2f} %, calibration error {record.result['ece']:.2f} %")

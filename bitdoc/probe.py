@@ -69,6 +69,7 @@ def linear_probe(
     with engine.main_first():
         model, origin = starting_network(name, len(task.train.classes), directory, seed)
     model = engine.place(model)
+    task = task.interpolated(recipe.interpolation)
     few = features(model, task.train, recipe.crop, engine)
     mean, spread = few.mean(0), few.std(0, correction=0) + 1e-6
     head = fit((few - mean) / spread, task.train.labels.cpu(), len(task.train.classes), penalty)
@@ -76,7 +77,13 @@ def linear_probe(
         logits = head((features(model, task.test, recipe.crop, engine) - mean) / spread)
     target = task.test.labels.cpu()
     hits = logits.topk(min(5, logits.shape[1]), dim=1).indices == target[:, None]
-    chosen = {"method": "linear-probe", "seed": seed, "crop": recipe.crop, "penalty": penalty}
+    chosen = {
+        "method": "linear-probe",
+        "seed": seed,
+        "crop": recipe.crop,
+        "interpolation": recipe.interpolation,
+        "penalty": penalty,
+    }
     record = runs.RunRecord(
         experiment=experiment,
         name=run,

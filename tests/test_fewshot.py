@@ -51,19 +51,20 @@ def test_recipes_by_model():
     assert full == finetune.rule(50, (32, 32))
     assert fewshot.recipe_for(fewshot.Run(fewshot.SHIPPED, "fine-tune", 5, 0), images) == finetune.miniature(50)
     scratch = fewshot.recipe_for(fewshot.Run("R26x0.5", "fine-tune", 5, 0), images)
-    assert scratch == finetune.miniature(50, base_lr=recipe.SCRATCH_RATE)
+    assert scratch == finetune.miniature(50, **recipe.FROM_SCRATCH)
 
 
-def test_the_rates_in_use_are_the_best_of_the_recorded_choice():
-    for start, rate in ((fewshot.SHIPPED, recipe.MINIATURE_RATE), ("R26x0.5", recipe.SCRATCH_RATE)):
-        records = runs.load("few-shot-choice", model=start, method="fine-tune", examples_per_class=5)
-        both = [r for r in records if r.setting["subset_seed"] in (0, 1)]  # those that were tried with every choice
-        for key, chosen in (("base_lr", rate), ("resize", finetune.miniature(50).resize)):
-            tried = runs.group([r for r in both if key == "resize" or r.setting["resize"] == 80], key)
-            tried = {
-                x: [r for r in group if key == "base_lr" or r.setting["base_lr"] == rate] for x, group in tried.items()
-            }
-            assert max(tried, key=lambda x: sum(r.result["top1"] for r in tried[x])) == chosen, (start, key)
+@pytest.mark.parametrize("start", [fewshot.SHIPPED, "R26x0.5"])
+def test_the_settings_in_use_are_the_best_of_the_recorded_trials(start):
+    images = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(1), torch.zeros(1, 3, 32, 32))
+    used = fewshot.recipe_for(fewshot.Run(start, "fine-tune", 5, 0), images)
+    trials = runs.load("few-shot-choice", model=start, method="fine-tune", examples_per_class=5)
+    trials = [r for r in trials if r.setting["subset_seed"] in (0, 1)]  # the subsets that saw every setting
+    settings = runs.group(trials, lambda r: (r.setting["base_lr"], *figures._enlarged(r).split(", ")))
+    whole = {key: [r.result["top1"] for r in group] for key, group in settings.items() if len(group) == 2}
+    assert len(whole) > 3
+    best = max(whole, key=lambda key: sum(whole[key]))
+    assert best == (used.base_lr, str(used.resize), used.interpolation)
 
 
 def test_a_sweep_makes_only_what_is_missing(results, cifar):

@@ -101,7 +101,7 @@ def test_a_run_leaves_a_record_that_agrees_with_itself(images, monkeypatch, tmp_
 def test_a_sweep_makes_only_what_is_missing(images, monkeypatch, tmp_path):
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
     made = []
-    monkeypatch.setattr(study, "_test", lambda datadir, side: images[1])
+    monkeypatch.setattr(study, "_test", lambda datadir, side, interpolation: images[1])
     monkeypatch.setattr(study.fewshot, "cifar10", lambda datadir, split: images[0])
 
     def make(run, task):
