@@ -188,8 +188,8 @@ def rules() -> list[list[str]]:
     caption=(
         "How the miniature's settings were chosen: mean top-1 accuracy in percent on 2,000 CIFAR-10 training images "
         "held out for it, by learning rate, by the size to which images are enlarged before a square of 64 pixels is "
-        "cropped, and by interpolation. In use is the best for each start: 0.01, bicubic, without a crop for pre-trained "
-        "weights; 0.03, bilinear, with crops from 80 pixels for random ones."
+        "cropped, and by interpolation. In use is the best for each start: 0.01, bicubic, without a crop for "
+        "pre-trained weights; 0.03, bilinear, with crops from 80 pixels for random ones."
     ),
 )
 def choice() -> list[list[str]]:
