@@ -14,7 +14,7 @@ from bitdoc.resnet import ResNetV2
 from bitdoc.training import to_float
 
 #: Strength of the L2 penalty, chosen on held-out training images (experiment ``few-shot-choice``).
-PENALTY = 0.01
+PENALTY = 10.0
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bitdoc import data, fewshot, finetune, published, recipe, runs
+from bitdoc import data, fewshot, finetune, probe, published, recipe, runs
 from bitdoc.figures import draw
 from bitdoc.figures import fewshot as figures
 from bitdoc.training import TrainingError
@@ -65,6 +65,13 @@ def test_the_settings_in_use_are_the_best_of_the_recorded_trials(start):
     assert len(whole) > 3
     best = max(whole, key=lambda key: sum(whole[key]))
     assert best == (used.base_lr, str(used.resize), used.interpolation)
+
+
+def test_the_probes_penalty_is_the_best_of_the_recorded_trials():
+    trials = runs.load("few-shot-choice", model=fewshot.SHIPPED, method="linear-probe")
+    by_penalty = runs.group(trials, "penalty")
+    assert len(by_penalty) > 3 and len({len(group) for group in by_penalty.values()}) == 1
+    assert max(by_penalty, key=lambda x: sum(r.result["top1"] for r in by_penalty[x])) == probe.PENALTY
 
 
 def test_a_sweep_makes_only_what_is_missing(results, cifar):
