@@ -185,6 +185,7 @@ def _register_values() -> None:
     for batch in BATCHES:
         _quote(f"norm-gap-{batch}", _gap, norm_study.BATCH_SIZE, "GN", "BN", batch=batch)
         _quote(f"norm-ws-gain-{batch}", _gap, norm_study.BATCH_SIZE, "GN + WS", "GN", batch=batch)
+    value("norm-lead-2")(lambda: _gap(norm_study.BATCH_SIZE, "GN", "BN", batch=2).lstrip("+"))
     value("norm-behind-32")(lambda: _gap(norm_study.BATCH_SIZE, "BN", "GN", batch=32).lstrip("+"))
     value("norm-gn-ws-low")(lambda: _extreme(min, "GN + WS"))
     value("norm-gn-ws-high")(lambda: _extreme(max, "GN + WS"))
