@@ -239,6 +239,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=PRECISIONS, help="default: bfloat16 or float16 on CUDA, else float32")
     parser.add_argument("--compile", action="store_true", help="compile the network (pays in long runs)")
     parser.add_argument("--minutes", type=float, help="bound on the pre-training of a BiT-T network without weights")
+    parser.add_argument(
+        "--grow_from",
+        "--grow-from",
+        metavar="MODEL",
+        help="pre-train from these weights, widened, not from random ones",
+    )
 
 
 def part(todo: list[Any], only: str | None) -> list[Any]:
@@ -264,7 +270,7 @@ def command(flags: argparse.Namespace) -> int:
             return print_plan(todo, recipes, [runs.path_of(EXPERIMENT, run.name).exists() for run in todo], flags)
         if flags.run:
             engine = Engine.start(precision=flags.precision, compiled=flags.compile)
-            provide(flags.model, flags.bit_pretrained_dir, flags.datadir, flags.minutes, engine)
+            provide(flags.model, flags.bit_pretrained_dir, flags.datadir, flags.minutes, engine, flags.grow_from)
             sweep(todo, flags.datadir, flags.bit_pretrained_dir, engine, **options)
             engine.finish()
             if not engine.is_main:

@@ -10,8 +10,8 @@ import torch
 
 from bitdoc import cost, weights
 from bitdoc.engine import pick_device, pick_precision
-from bitdoc.recipe import Recipe
-from bitdoc.upstream import CHOICE
+from bitdoc.recipe import Recipe, Upstream
+from bitdoc.upstream import choice_for
 
 TEST_IMAGES = 10_000
 
@@ -57,12 +57,19 @@ def _print_cost(arch: str, recipe: Recipe, count: int, flags: argparse.Namespace
             print(f"    this card has {gigabytes(room)}: --batch_split {fits or 'none fits'}")
     print(f"  time: {duration(each)} a run, {duration(each * count)} in all")
     if flags.model.startswith("BiT-T-") and not _at_hand(flags.model, flags.bit_pretrained_dir):
-        plan = CHOICE.plan(100_000)
-        before = [0, *(last for last, _ in plan)]
-        steps = [(last - first, side) for first, (last, side) in zip(before, plan, strict=False)]
-        long = sum(cost.seconds(arch, side, CHOICE.batch * n, 0, rate) for n, side in steps)
-        bound = f", bounded by --minutes {flags.minutes:g}" if flags.minutes else ""
-        print(f"  first, pre-training on Tiny ImageNet: {plan[-1][0]:,} steps, {duration(long)}{bound}")
+        if flags.grow_from and not _at_hand(flags.grow_from, flags.bit_pretrained_dir):
+            _print_pre_training(choice_for(flags.grow_from), rate, flags)
+        _print_pre_training(choice_for(flags.model, flags.grow_from), rate, flags)
+
+
+def _print_pre_training(choice: Upstream, rate: float, flags: argparse.Namespace) -> None:
+    plan = choice.plan(round(choice.fraction * 100_000))
+    before = [0, *(last for last, _ in plan)]
+    steps = [(last - first, side) for first, (last, side) in zip(before, plan, strict=False)]
+    long = sum(cost.seconds(choice.model, side, choice.batch * n, 0, rate) for n, side in steps)
+    bound = f", bounded by --minutes {flags.minutes:g}" if flags.minutes else ""
+    what = f"pre-training {choice.model} on Tiny ImageNet"
+    print(f"  first, {what}: {plan[-1][0]:,} steps, {duration(long)}{bound}")
 
 
 def _at_hand(model: str, directory: str | None) -> bool:

@@ -17,7 +17,7 @@ from torch import Tensor
 from bitdoc import data, runs
 from bitdoc.finetune import miniature
 from bitdoc.hyperrule import learning_rate
-from bitdoc.norm_study import SEEDS, VARIANTS, Task, best_rate, chunks, data_setting, fit, slug, write
+from bitdoc.norm_study import VARIANTS, Task, best_rate, chunks, data_setting, fit, slug, write
 from bitdoc.pretrain import Upstream
 from bitdoc.resnet import build
 from bitdoc.training import crop_and_flip, evaluate, generator, random_resized_crop, sample_indices, to_float
@@ -25,6 +25,8 @@ from bitdoc.training import crop_and_flip, evaluate, generator, random_resized_c
 #: Experiments in the run records.
 UPSTREAM, TRANSFER, TRANSFER_CHOICE = "norm-upstream", "norm-transfer", "norm-transfer-choice"
 
+#: Pre-trainings of each variant. (Each is transferred to all subsets.)
+SEEDS = (0, 1)
 #: Seeds of the few-shot subsets that are measured, and of those on which learning rates are chosen.
 SUBSETS, TRIAL_SUBSETS = (0, 1, 2, 3, 4), (101, 102)
 

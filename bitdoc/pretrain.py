@@ -23,6 +23,7 @@ from bitdoc import data, runs, weights
 from bitdoc.checkpoint import load_checkpoint, save_checkpoint
 from bitdoc.engine import Engine
 from bitdoc.finetune import test_batches
+from bitdoc.grow import grown
 from bitdoc.recipe import Upstream
 from bitdoc.resnet import ResNetV2, build
 from bitdoc.training import (
@@ -60,11 +61,17 @@ def _batch_at(choice: Upstream, images: data.Images, plan: list[tuple[int, int]]
 
 
 def pretrain(
-    choice: Upstream, datadir: str | None, workdir: Path, compiled: bool = False, engine: Engine | None = None
+    choice: Upstream,
+    datadir: str | None,
+    workdir: Path,
+    compiled: bool = False,
+    engine: Engine | None = None,
+    directory: str | None = None,
 ) -> tuple[ResNetV2, Score]:
     """Run (or go on with) one pre-training; write its weights to ``workdir`` and its record to the results.
 
-    The images are decoded once and kept on the device of ``engine``, by default the best there is.
+    The images are decoded once and kept on the device of ``engine``, by default the best there is. The weights of a
+    network to grow from are looked for in ``directory`` first.
 
     Returns
     -------
@@ -81,9 +88,18 @@ def pretrain(
         images = replace(images, pixels=images.pixels.to(engine.device), labels=images.labels.to(engine.device))
     plan = choice.plan(len(images))
     steps, last_side = plan[-1]
+
+    def judge(model: ResNetV2) -> Score:
+        share = test_batches(held_out, last_side, engine.device, 256, rank=engine.rank, world=engine.world)
+        return evaluate(engine.place(model), share, engine)
+
     torch.manual_seed(choice.seed)
-    options = {"norm_kind": choice.norm_kind, "standardized": choice.standardized}
-    model = engine.place(build(choice.model, len(images.classes), **options))
+    if choice.grown_from:
+        model = grown(choice, len(images.classes), directory, judge, engine)
+    else:
+        options = {"norm_kind": choice.norm_kind, "standardized": choice.standardized}
+        model = build(choice.model, len(images.classes), **options)
+    model = engine.place(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, weight_decay=choice.weight_decay)
     checkpoint = workdir / f"{choice.tag}.pt"
     start = load_checkpoint(checkpoint, model, optimizer, choice.tag, engine)
@@ -96,8 +112,7 @@ def pretrain(
         train(model, optimizer, batch_at, lr_at, start=start, on_step=watch, engine=engine)
     cost = watch.cost()
     watch.save(steps)
-    share = test_batches(held_out, last_side, engine.device, 256, rank=engine.rank, world=engine.world)
-    score = evaluate(model, share, engine)
+    score = judge(model)
     file = checkpoint.with_suffix(".npz")
     if engine.is_main:
         weights.save(model, file)
@@ -212,17 +227,19 @@ def main(arguments: list[str] | None = None) -> int:
             parser.add_argument(f"--{name}", type=type(default), default=default, help=f"default: {default}")
     parser.add_argument("--datadir", help=f"folder with the data set (default: {data.DATA_VARIABLE}, else ./data)")
     parser.add_argument("--workdir", type=Path, default=Path("upstream"), help="checkpoints and weights go here")
+    parser.add_argument("--bit_pretrained_dir", help="folder with the .npz weights to grow from")
     parser.add_argument("--compile", action="store_true", help="compile the network (faster after a minute or two)")
     parser.add_argument("--export", metavar="NAME", help="ship the weights with the package, as BiT-T-... in float16")
     flags = vars(parser.parse_args(arguments))
     datadir, workdir, compiled, name = (flags.pop(name) for name in ("datadir", "workdir", "compile", "export"))
+    directory = flags.pop("bit_pretrained_dir")
     choice = Upstream(**flags)
     try:
         if name and runs.exists("pretrain", choice.tag):
             score = export(choice, name, datadir, workdir)
         else:
             engine = Engine.start(compiled=compiled)
-            _, score = pretrain(choice, datadir, workdir, engine=engine)
+            _, score = pretrain(choice, datadir, workdir, engine=engine, directory=directory)
             engine.finish()
             if name:
                 score = export(choice, name, datadir, workdir)

@@ -92,6 +92,9 @@ class Upstream:
         Smallest share of an image's surface that a random-resized crop keeps.
     norm_kind, standardized : str, bool
         As for :class:`bitdoc.resnet.ResNetV2`.
+    grown_from, noise : str, float
+        Model whose weights the run begins with, widened to ``model``, and the noise that then tells the copies apart
+        (:mod:`bitdoc.grow`); by default the run begins with random weights.
     """
 
     dataset: str = "tiny-imagenet"
@@ -106,6 +109,8 @@ class Upstream:
     smallest_crop: float = 0.35
     norm_kind: str = "group"
     standardized: bool = True
+    grown_from: str = ""
+    noise: float = 0.1
     seed: int = 0
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import statistics
 import time
@@ -23,6 +24,8 @@ from bitdoc.training import generator, mixed_micro_batches, random_resized_crop,
 #: The recipe of the BiT-T network that is shipped; of ``--minutes`` a tenth is left for decoding and testing.
 CHOICE = Upstream(phases="32x12,48x12,64x3.5", base_lr=0.3, warmup=0.03, schedule="linear", smallest_crop=0.5)
 SHARE = 0.9
+#: How a grown network is trained on: about one pass, at a tenth of the peak rate, for it has learned already.
+GROWTH = replace(CHOICE, phases="32x0.8,48x0.2", base_lr=0.03)
 
 
 def seconds_per_step(choice: Upstream, side: int, classes: int, engine: Engine, steps: int = 5) -> float:
@@ -71,12 +74,41 @@ def shortened(choice: Upstream, examples: int, minutes: float, seconds: dict[int
     return replace(choice, phases=",".join(f"{side}x{count * share:.4g}" for side, count in epochs))
 
 
-def provide(name: str, directory: str | None, datadir: str | None, minutes: float | None, engine: Engine) -> None:
+def choice_for(model: str, grow_from: str | None = None) -> Upstream:
+    """How the ``BiT-T`` network ``model`` is pre-trained: from random weights, or from those of ``grow_from``.
+
+    The suffix of ``BiT-T-R26x0.5-10pct`` names the share of the upstream images.
+
+    Raises
+    ------
+    TrainingError
+        If the suffix is anything else.
+    """
+    name = weights.ModelName.parse(model)
+    if not re.fullmatch(r"(\d+(\.\d+)?pct)?", name.suffix):
+        raise TrainingError(f"cannot pre-train {model}: expected BiT-T-{name.arch} or, say, BiT-T-{name.arch}-10pct")
+    fraction = float(name.suffix.removesuffix("pct") or 100) / 100
+    if grow_from:
+        return replace(GROWTH, model=name.arch, fraction=fraction, grown_from=grow_from)
+    return replace(CHOICE, model=name.arch, fraction=fraction)
+
+
+def provide(
+    name: str,
+    directory: str | None,
+    datadir: str | None,
+    minutes: float | None,
+    engine: Engine,
+    grow_from: str | None = None,
+) -> None:
     """Pre-train the ``BiT-T`` network ``name`` on Tiny ImageNet, unless its weights are found; keep them in the cache.
 
-    A pre-training that was stopped goes on as it was planned. Other models are left to :func:`bitdoc.weights.find`.
+    A network to grow from is provided first in the same way. A pre-training that was stopped goes on as it was planned.
+    Other models are left to :func:`bitdoc.weights.find`.
     """
     if not name.startswith("BiT-T-"):
+        if grow_from:
+            raise TrainingError(f"only a BiT-T network can be grown here, and {name} is none: leave out --grow_from")
         return
     try:
         weights.find(name, directory)
@@ -87,13 +119,18 @@ def provide(name: str, directory: str | None, datadir: str | None, minutes: floa
         found = False
     if engine.agree(found):
         return
+    if grow_from:
+        provide(grow_from, directory, datadir, minutes, engine)
     workdir, model = cache_folder() / "upstream", weights.ModelName.parse(name)
-    choice = replace(CHOICE, model=model.arch)
+    choice = choice_for(name, grow_from)
     if minutes is not None:
         choice = _within(choice, minutes, datadir, engine)
     if engine.is_main:
-        print(f"no weights of {name}: pre-training {choice.model} on {choice.dataset}, {choice.phases}", flush=True)
-    pretrain(choice, datadir, workdir, engine=engine)
+        begin = f", grown from {grow_from}" if grow_from else ""
+        print(
+            f"no weights of {name}: pre-training {choice.model} on {choice.dataset}, {choice.phases}{begin}", flush=True
+        )
+    pretrain(choice, datadir, workdir, engine=engine, directory=directory)
     if engine.is_main and not (cache_folder() / model.file).exists():  # the first weights stay: runs may use them
         with (
             (workdir / f"{choice.tag}.npz").open("rb") as made,

@@ -2,7 +2,7 @@
 Few-shot transfer to CIFAR-10
 =============================
 
-How much does a network that has seen other pictures gain from one, two, five or ten labelled pictures of each class?
+How much does a network that has seen other pictures gain from one, two, five or ten labeled pictures of each class?
 This example draws the paper's Fig. 6 for CIFAR-10: the published values, and beside them what was measured with this
 package. With no arguments it draws from the cached runs in seconds; ``--run`` measures what is missing.
 

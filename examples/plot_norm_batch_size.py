@@ -7,8 +7,8 @@ group norm's does not. Here it is in miniature, with and without weight standard
 of the BiT paper. The page draws from cached runs in seconds. ``--run`` measures, goes on where it stopped, and adds to
 the cache::
 
-    python examples/plot_norm_batch_size.py --run batch-size --datadir data   # about 40 minutes of one core
-    python examples/plot_norm_batch_size.py --run transfer --datadir data     # about an hour of one core
+    python examples/plot_norm_batch_size.py --run batch-size --datadir data   # about 1¾ hours of one core
+    python examples/plot_norm_batch_size.py --run transfer --datadir data     # about 1½ hours of one core
 """
 
 import argparse
@@ -20,9 +20,9 @@ parser = argparse.ArgumentParser(description="Batch norm, group norm and the siz
 parser.add_argument("--run", choices=("batch-size", "transfer"), help="measure this study instead of only drawing")
 parser.add_argument("--datadir", help="folder that holds cifar10-jpeg (or CIFAR-10) and tiny-imagenet-200")
 parser.add_argument("--workdir", type=Path, default=Path("upstream"), help="weights of the upstream variants")
-parser.add_argument("--seeds", default="0,1,2", help="seeds to run, so that processes can share the work")
+parser.add_argument("--seeds", help="seeds to run, such as 0,1, so that processes share the work (default: all)")
 arguments = parser.parse_args()
-seeds = [int(seed) for seed in arguments.seeds.split(",")]
+seeds = [int(seed) for seed in arguments.seeds.split(",")] if arguments.seeds else None
 
 # %%
 # The study of the batch size
@@ -34,7 +34,7 @@ seeds = [int(seed) for seed in arguments.seeds.split(",")]
 # proportional to the batch. Every run is scored on all 10,000 test images.
 
 if arguments.run == "batch-size":
-    norm_study.run_batch_size(norm_study.cifar(arguments.datadir, side=48, per_class=1600), seeds)
+    norm_study.run_batch_size(norm_study.cifar(arguments.datadir, side=48, per_class=1600), seeds or norm_study.SEEDS)
 
 batch_size = figures.draw("norm-batch-size-measured")
 
@@ -60,7 +60,7 @@ if arguments.run == "transfer":
         data.load("tiny-imagenet", "train", arguments.datadir),
         data.load("tiny-imagenet", "test", arguments.datadir),
         arguments.workdir,
-        seeds,
+        seeds or norm_transfer.SEEDS,
     )
 
 transfer = figures.draw("norm-transfer-measured")

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from bitdoc import cost, fewshot, forecast, published, runs
+from bitdoc import cost, fewshot, forecast, published, runs, upstream
 from bitdoc.figures import performance
 
 
@@ -52,10 +52,14 @@ def test_plan_of_the_papers_network(tmp_path, capsys):
 
 def test_plan_with_pre_training(capsys):
     assert command("--dry-run", "--model", "BiT-T-R50x3", "--minutes", "7") == 0
-    assert "first, pre-training on Tiny ImageNet: 13,281 steps, " in (out := capsys.readouterr().out)
+    steps = upstream.CHOICE.plan(100_000)[-1][0]
+    assert f"first, pre-training R50x3 on Tiny ImageNet: {steps:,} steps, " in (out := capsys.readouterr().out)
     assert "bounded by --minutes 7" in out and "100 steps, 6,400 images of 64 px" in out
     assert command("--dry-run", "--model", "BiT-T-R26x0.5") == 0
     assert "pre-training" not in capsys.readouterr().out, "its weights are shipped"
+    assert command("--dry-run", "--model", "BiT-T-R50x3", "--grow-from", "BiT-T-R50x1") == 0
+    out = capsys.readouterr().out
+    assert out.index("pre-training R50x1 on Tiny ImageNet: ") < out.index("pre-training R50x3 on Tiny ImageNet: 781 ")
 
 
 def test_plan_of_a_probe_and_of_nothing(capsys):

@@ -114,3 +114,12 @@ def test_other_models_are_not_pre_trained(world):
     with pytest.raises(weights.WeightsError, match="no folder nowhere"):
         upstream.provide(NAME, "nowhere", None, None, Engine())
     assert not (world / "cache").exists()
+
+
+def test_the_name_tells_the_share_of_the_upstream_images():
+    assert upstream.choice_for("BiT-T-R26x0.25-10pct") == replace(upstream.CHOICE, model="R26x0.25", fraction=0.1)
+    assert upstream.choice_for("BiT-T-R50x3").fraction == 1 and upstream.choice_for("BiT-T-R50x3").model == "R50x3"
+    grown = upstream.choice_for("BiT-T-R50x3-2.5pct", "BiT-T-R50x1")
+    assert grown == replace(upstream.GROWTH, model="R50x3", fraction=0.025, grown_from="BiT-T-R50x1")
+    with pytest.raises(TrainingError, match="cannot pre-train BiT-T-R50x3-CIFAR10: expected BiT-T-R50x3 or"):
+        upstream.choice_for("BiT-T-R50x3-CIFAR10")

@@ -118,14 +118,14 @@ def performance() -> list[list[str]]:
 def matmul_share() -> str:
     """Share of the machine's matrix-multiply rate that evaluation reaches."""
     record = benchmark()
-    return f"{100 * record.result['evaluation']['share_of_matmul_rate']:.0f} %" if record else "(not measured yet)"
+    return f"{100 * record.result['evaluation']['share_of_matmul_rate']:.0f}%" if record else "(not measured yet)"
 
 
 @value("matmul-share-compiled")
 def matmul_share_compiled() -> str:
     """The same, compiled and frozen."""
     share = record.result["evaluation"].get("compiled_share_of_matmul_rate") if (record := benchmark()) else None
-    return f"{100 * share:.0f} %" if share else "(not measured yet)"
+    return f"{100 * share:.0f}%" if share else "(not measured yet)"
 
 
 @value("gradient-gap")
