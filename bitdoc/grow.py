@@ -16,13 +16,14 @@ from bitdoc.resnet import ResNetV2, architecture
 from bitdoc.training import Score
 from bitdoc.widen import perturb, widen
 
+#: Scores a network on the upstream validation set.
+Judge = Callable[[ResNetV2], Score]
+
 EXPERIMENT = "grow"
 STAGES = ("parent", "birth", "noise")
 
 
-def grown(
-    choice: Upstream, classes: int, directory: str | None, judge: Callable[[ResNetV2], Score], engine: Engine
-) -> ResNetV2:
+def grown(choice: Upstream, classes: int, directory: str | None, judge: Judge, engine: Engine) -> ResNetV2:
     """Return the network that a grown pre-training begins with.
 
     Parameters
@@ -34,7 +35,7 @@ def grown(
     directory : str, optional
         Where the parent's weights are looked for first.
     judge : callable
-        Scores a network on the upstream validation set; called for each stage that has no record yet.
+        Called for each stage that has no record yet.
     engine : Engine
         Its main process writes the records.
 
@@ -67,7 +68,7 @@ def grown(
     return wide.train()
 
 
-def _keep_score(choice: Upstream, stage: str, model: ResNetV2, made: dict, judge: Callable, engine: Engine) -> None:
+def _keep_score(choice: Upstream, stage: str, model: ResNetV2, made: dict, judge: Judge, engine: Engine) -> None:
     name = f"{choice.tag}_{stage}"
     if engine.agree(runs.exists(EXPERIMENT, name)):
         return

@@ -23,7 +23,7 @@ from bitdoc import data, runs, weights
 from bitdoc.checkpoint import load_checkpoint, save_checkpoint
 from bitdoc.engine import Engine
 from bitdoc.finetune import test_batches
-from bitdoc.grow import grown
+from bitdoc.grow import Judge, grown
 from bitdoc.recipe import Upstream
 from bitdoc.resnet import ResNetV2, build
 from bitdoc.training import (
@@ -60,6 +60,12 @@ def _batch_at(choice: Upstream, images: data.Images, plan: list[tuple[int, int]]
     return batch_at
 
 
+def _first_network(choice: Upstream, classes: int, directory: str | None, judge: Judge, engine: Engine) -> ResNetV2:
+    if choice.grown_from:
+        return grown(choice, classes, directory, judge, engine)
+    return build(choice.model, classes, norm_kind=choice.norm_kind, standardized=choice.standardized)
+
+
 def pretrain(
     choice: Upstream,
     datadir: str | None,
@@ -94,12 +100,7 @@ def pretrain(
         return evaluate(engine.place(model), share, engine)
 
     torch.manual_seed(choice.seed)
-    if choice.grown_from:
-        model = grown(choice, len(images.classes), directory, judge, engine)
-    else:
-        options = {"norm_kind": choice.norm_kind, "standardized": choice.standardized}
-        model = build(choice.model, len(images.classes), **options)
-    model = engine.place(model)
+    model = engine.place(_first_network(choice, len(images.classes), directory, judge, engine))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, weight_decay=choice.weight_decay)
     checkpoint = workdir / f"{choice.tag}.pt"
     start = load_checkpoint(checkpoint, model, optimizer, choice.tag, engine)

@@ -20,9 +20,9 @@ PACKAGE = Path(bitdoc.__file__).parent
 FLOORS = (
     {"files", "norms", "mixup", "hyperrule", "published", "runs", "images", "engine"},
     {"resnet"},
-    {"weights", "data", "cost"},
+    {"weights", "data", "cost", "widen"},
     {"detector", "training", "recipe", "checkpoint"},
-    {"finetune"},
+    {"finetune", "grow"},
     {"pretrain"},
     {"upstream"},
     {"train"},
