@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,8 @@ def test_a_full_disk_stops_the_sweep_with_one_line(quick, monkeypatch, capsys):
 def test_a_loss_that_is_not_finite_stops_the_sweep_with_one_line(tmp_path, monkeypatch, capsys, cifar_folder):
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
     monkeypatch.setattr("bitdoc.training._mixed_loss", lambda logits, *rest: logits.sum() * float("nan"))
-    monkeypatch.setattr(fewshot, "miniature", lambda n, **c: fewshot.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4, **c))
+    small = fewshot.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4)
+    monkeypatch.setattr(fewshot, "miniature", lambda examples, **changes: replace(small, **changes))
     parser = fewshot.argparse.ArgumentParser()
     fewshot.arguments(parser)
     flags = ["--run", "--model", "R14x0.125", "--datadir", str(cifar_folder)]
