@@ -16,7 +16,7 @@ from bitdoc.resnet import ResNetV2, architecture
 from bitdoc.training import Score
 from bitdoc.widen import perturb, widen
 
-#: Scores a network on the upstream validation set.
+# Scores a network on the upstream validation set.
 Judge = Callable[[ResNetV2], Score]
 
 EXPERIMENT = "grow"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -10,7 +12,7 @@ from bitdoc.figures import figure, table, value
 from bitdoc.figures.fewshot_runs import empty_place, records_of
 from bitdoc.figures.style import COLOURS, label, new
 
-ARCHITECTURES = ("R26x0.25", "R26x0.5", "R50x1")
+ARCHITECTURES = ("R14x0.25", "R26x0.25", "R26x0.5", "R50x1")
 #: Share of Tiny ImageNet's training images: suffix of the model's name, and colour.
 UPSTREAM = {"10%": ("-10pct", "orange"), "100%": ("", "blue")}
 #: Examples per class: marker and line, as in the published panel.
@@ -86,9 +88,7 @@ def sizes() -> Figure:
     ax.grid(axis="y")
     missing = _missing()
     if missing:
-        text = f"not measured yet: {', '.join(missing[:3])}" + (
-            f"\nand {', '.join(missing[3:])}" if missing[3:] else ""
-        )
+        text = textwrap.fill(f"not measured yet: {', '.join(missing)}", 80, break_on_hyphens=False)
         empty_place(ax, text, f"… --run --model {missing[0]}", (0.03, 0.8, 0.94, 0.17))
     return fig
 
