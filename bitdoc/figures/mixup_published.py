@@ -15,8 +15,8 @@ _METHODS = {"plain": "grey", "dropout": "sky", "mixup": "orange"}
     "mixup-claims",
     caption="Published test errors in percent (lower is better), without and with mixup {cite:p}`zhang2018mixup`; "
     "arXiv version 1, except 4.2, which is the conference version's (version 1 has 3.9). "
-    "At 90 epochs the error without mixup is another paper's. Attacks (on ResNet-101, ILSVRC-2012) change each pixel by "
-    "at most 4 levels of 255; in a white box the attacker sees the network, in a black box not.",
+    "At 90 epochs the error without mixup is another paper's. Attacks (on ResNet-101, ILSVRC-2012) change each pixel "
+    "by at most 4 levels of 255; in a white box the attacker sees the network, in a black box not.",
 )
 def claims() -> list[list[str]]:
     """Rows of setting, error without and with mixup, and the change."""
