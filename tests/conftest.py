@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import register_random, settings
 
+from bitdoc import data
 from bitdoc.resnet import ResNetV2, build
 
 # Property tests build small networks; how long one example takes says nothing about whether it is right.
@@ -30,6 +31,15 @@ class TorchRandom:
 
 TORCH_RANDOM = TorchRandom()  # Hypothesis keeps a weak reference only
 register_random(TORCH_RANDOM)
+
+
+@pytest.fixture
+def tiny_imagenet(monkeypatch, tmp_path) -> data.Images:
+    """A stand-in of 32 images in four classes, with folders of its own for results and cache."""
+    monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("BITDOC_CACHE", str(tmp_path / "cache"))
+    pixels = torch.randint(0, 256, (32, 3, 24, 24), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    return data.Images("tiny", "train", "made", tuple("abcd"), torch.arange(32) % 4, pixels)
 
 
 @pytest.fixture(autouse=True)

@@ -15,14 +15,9 @@ SMALL = Upstream(model="R14x2", phases="16x0.5", batch=8, grown_from=PARENT)
 
 
 @pytest.fixture
-def world(monkeypatch, tmp_path):
-    """Stand-in for Tiny ImageNet, and a folder with the weights of a parent whose answers are not all alike."""
-    monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path / "results"))
-    monkeypatch.setenv("BITDOC_CACHE", str(tmp_path / "cache"))
-    rng = torch.Generator().manual_seed(0)
-    tiny = torch.randint(0, 256, (32, 3, 24, 24), generator=rng, dtype=torch.uint8)
-    images = data.Images("tiny", "train", "made", tuple("abcd"), torch.arange(32) % 4, tiny)
-    monkeypatch.setattr(data, "load", lambda name, split, datadir: replace(images, split=split))
+def world(monkeypatch, tmp_path, tiny_imagenet):
+    """A folder with the weights of a parent whose answers are not all alike."""
+    monkeypatch.setattr(data, "load", lambda name, split, datadir: replace(tiny_imagenet, split=split))
     torch.manual_seed(0)
     weights.save(build("R14x1", 4, zero_head=False), tmp_path / weights.model_file(PARENT))
     return tmp_path

@@ -18,15 +18,12 @@ SMALL = Upstream(phases="16x1,20x0.5", batch=8)
 
 
 @pytest.fixture
-def world(monkeypatch, tmp_path):
-    """Stand-ins for Tiny ImageNet and CIFAR-10, an empty cache, and recipes of a few steps."""
-    monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path / "results"))
-    monkeypatch.setenv("BITDOC_CACHE", str(tmp_path / "cache"))
+def world(monkeypatch, tmp_path, tiny_imagenet):
+    """Stand-ins for Tiny ImageNet and CIFAR-10, and recipes of a few steps."""
     rng = torch.Generator().manual_seed(0)
-    tiny = torch.randint(0, 256, (32, 3, 24, 24), generator=rng, dtype=torch.uint8)
     cifar = torch.randint(0, 256, (20, 3, 32, 32), generator=rng, dtype=torch.uint8)
     sets = {
-        "tiny-imagenet": data.Images("tiny", "train", "made", ("a", "b", "c", "d"), torch.arange(32) % 4, tiny),
+        "tiny-imagenet": tiny_imagenet,
         "cifar10": data.Images("cifar10", "train", "made", data.CIFAR10_CLASSES, torch.arange(20) % 10, cifar),
     }
     monkeypatch.setattr(data, "load", lambda name, split, datadir: replace(sets[name], split=split))
