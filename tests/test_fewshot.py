@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bitdoc import data, fewshot, finetune, probe, published, recipe, runs
-from bitdoc.figures import draw
+from bitdoc.figures import draw, registry
 from bitdoc.figures import fewshot as figures
 from bitdoc.training import TrainingError
 
@@ -168,6 +168,32 @@ def test_without_records_the_figure_shows_an_empty_place_and_the_command(results
     texts = [t.get_text() for t in draw("few-shot").axes[0].texts]
     assert any("not run yet" in t and "--run --model BiT-M-R50x3" in t for t in texts)
     assert "nothing has been measured yet" in figures._alt()
+
+
+def frames(ax):
+    return [t.get_text() for t in ax.texts if "not run yet" in t.get_text()]
+
+
+def test_r50x3_shows_every_published_run_and_a_place_for_each_run_to_come(results):
+    left, right = draw("few-shot-r50x3").axes
+    drawn = sorted(y for line in left.get_lines() if len(line.get_ydata()) == 5 for y in line.get_ydata())
+    known = [y for p in (published.FIG6_R50X3_RUNS.values[k] for k in (1, 5)) for five in p.values() for y in five]
+    assert drawn == sorted(known + [y for five in published.COURSE_REPORT_R50X3.values.values() for y in five])
+    full, grown = frames(right)
+    assert "BiT-M-R50x3, BiT-S-R50x3" in full and "--run --model BiT-M-R50x3" in full
+    assert "--run --model BiT-T-R50x3\n--grow_from BiT-T-R50x1" in grown
+
+
+def test_r50x3_fills_in_as_runs_are_made(results):
+    for shots, accuracy in ((1, 30.0), (5, 44.0)):
+        runs.write(stand_in("BiT-T-R50x3", shots, 0, accuracy))
+        runs.write(stand_in("BiT-M-R50x3", shots, 0, accuracy + 30))
+    right = draw("few-shot-r50x3").axes[1]
+    assert [30.0, 44.0] in [list(line.get_ydata()) for line in right.get_lines()]
+    full, grown = frames(right)
+    assert "BiT-M-R50x3" not in full and "--run --model BiT-S-R50x3" in full
+    assert "BiT-T-R50x3," not in grown and "--run --model BiT-T-R50x1" in grown and "grow_from" not in grown
+    assert "BiT-T-R50x3 reaches 44% at 5 per class" in registry()["few-shot-r50x3"].alt
 
 
 def test_runs_that_differ_are_not_drawn_on_one_line(results):

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from bitdoc import fewshot, published, recipe, runs
 from bitdoc.figures import (
+    fewshot_r50x3,
     fewshot_sizes,
     figure,
     table,
@@ -255,17 +256,3 @@ def upstream_accuracy() -> str:
     """Upstream validation accuracy of the shipped model."""
     found = runs.load("pretrain", name=fewshot.SHIPPED)
     return f"{found[0].result['top1']:.1f}%" if found else "(not measured yet)"
-
-
-@value("r50x3-spread-1-M")
-def published_spread() -> str:
-    """Published spread of BiT-M-R50x3 at one example per class, in points."""
-    five = published.FIG6_R50X3_RUNS.values[1]["M"]
-    return f"{max(five) - min(five):.0f} points"
-
-
-@value("r50x3-median-M")
-def published_medians() -> str:
-    """Published medians of BiT-M-R50x3 at one and five examples per class."""
-    one, five = (statistics.median(published.FIG6_R50X3_RUNS.values[k]["M"]) for k in (1, 5))
-    return f"{one:.1f} and {five:.1f}%"
