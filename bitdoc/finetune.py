@@ -35,7 +35,7 @@ from bitdoc.training import (
     train,
 )
 
-__all__ = ["Engine", "Recipe", "Task", "finetune", "miniature", "pick_device", "rule"]
+__all__ = ["Recipe", "Task", "finetune", "miniature", "pick_device", "rule", "starting_network", "test_batches"]
 
 log = logging.getLogger("bitdoc")
 

@@ -227,12 +227,12 @@ RIVALS: tuple[Model, ...] = (
     Model(
         "ResNet-152",
         "ObjectNet",
-        "the 2015 residual network at its deepest; the figures write R152x1",
+        "the deepest ILSVRC-2012 network of the 2015 ResNet paper; the figures write R152x1",
         60.2,
         "ILSVRC-2012",
         "Figs. 4, 10",
         _objectnet("ResNet-152") + "; in the object's box 39.5 and 61.5",
-        ("he2016resnet", "barbu2019objectnet"),
+        ("he2016resnet", "barbu2019objectnet", "borji2020objectnet"),
     ),
     Model(
         "Inception-v4",

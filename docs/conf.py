@@ -136,6 +136,7 @@ html_baseurl = os.environ.get("BITDOC_SITE_URL", "")
 share_url = html_baseurl or "http://127.0.0.1:8000/"
 repository = os.environ.get("BITDOC_REPOSITORY_URL", "")
 html_theme = "sphinx_book_theme"
+html_favicon = "_static/favicon.svg"
 html_title = "Big Transfer, explained"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
@@ -157,7 +158,7 @@ html_theme_options = {
     "use_issues_button": bool(repository),
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
     "extra_footer": (
-        f"<p>Every cell and figure verified on {date.today()} with bitdoc {digest[:8]}, "
+        f"<p>Last verified on {date.today()}: every cell and figure comes from bitdoc {digest[:8]}, "
         f"PyTorch {installed('torch')} and Matplotlib {installed('matplotlib')}.</p>"
     ),
 }

@@ -68,3 +68,9 @@ basic = block_diagram({"bottleneck": bit, "basic": BasicBlock(256)}, (256, 32, 3
 
 for name, block in (("bottleneck", bit), ("basic", BasicBlock(256))):
     print(f"{name:10s} {sum(p.numel() for p in block.parameters()):9,d} parameters")
+
+# %%
+# Run as a script, the example saves its figures.
+
+if "__file__" in globals():
+    figures.save(blocks=three, downsampling=down, basic_block=basic)

@@ -67,6 +67,4 @@ staircase = figures.draw("rule-staircase")
 # Run as a script, the example saves both figures.
 
 if "__file__" in globals():
-    for name, figure in {"rule_path": path, "rule_staircase": staircase}.items():
-        figure.savefig(f"{name}.png")
-        print(f"saved {name}.png")
+    figures.save(rule_path=path, rule_staircase=staircase)

@@ -34,3 +34,9 @@ for alpha in ALPHAS:
 # contradict the mixed label. The same conflict costs accuracy when :math:`\alpha` is large.
 
 curves = figures.draw("mixup-moons-confidence")
+
+# %%
+# Run as a script, the example saves its figures.
+
+if "__file__" in globals():
+    figures.save(half_moons=boundaries, half_moons_confidence=curves)

@@ -45,3 +45,9 @@ print(", ".join(f"{draw_lambda(0.1, generator):.3f}" for _ in range(10)))
 # Ten thousand draws for each of four values show the trend. At :math:`\alpha = 1` every weight is equally likely.
 
 weights = figures.draw("mixup-beta")
+
+# %%
+# Run as a script, the example saves its figures.
+
+if "__file__" in globals():
+    figures.save(mixup_pictures=samples, mixup_weights=weights)

@@ -49,3 +49,9 @@ reliability = figures.draw("mixup-reliability")
 # A fifth or half of the training labels drawn at random.
 
 noise = figures.draw("mixup-noise")
+
+# %%
+# Run as a script, the example saves its figures.
+
+if "__file__" in globals():
+    figures.save(mixup_sizes=sizes, mixup_reliability=reliability, mixup_noise=noise)

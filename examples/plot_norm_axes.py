@@ -58,3 +58,9 @@ print("standard deviations:", torch.allclose(standardized.std((1, 2, 3), correct
 # The worked example of the page: the framed 8 becomes four different numbers in four different sets.
 
 worked = figures.draw("norm-worked")
+
+# %%
+# Run as a script, the example saves its figures.
+
+if "__file__" in globals():
+    figures.save(norm_axes=axes, norm_worked=worked)

@@ -70,3 +70,9 @@ transfer = figures.draw("norm-transfer-measured")
 
 for experiment in (norm_study.BATCH_SIZE, norm_transfer.UPSTREAM, norm_transfer.TRANSFER):
     print(f"{experiment}: {runs.provenance(runs.load(experiment))}")
+
+# %%
+# Run as a script, the example saves its figures.
+
+if "__file__" in globals():
+    figures.save(norm_batch_size=batch_size, norm_transfer=transfer)

@@ -57,3 +57,9 @@ for scale in (0.01, 0.1):
     with torch.no_grad():
         change = ((noisy(x) - small(x)).norm() / small(x).norm()).item()
     print(f"noise of {scale:5.1%} of a filter's spread changes the logits by {change:5.1%}")
+
+# %%
+# Run as a script, the example saves its figures.
+
+if "__file__" in globals():
+    figures.save(widths=strip, sizes=bubbles)

@@ -54,8 +54,8 @@ def test_commands_are_found() -> None:
 @pytest.mark.parametrize(("document", "command"), CASES, ids=[f"{d}: {c}"[:90] for d, c in CASES])
 def test_command_works(document: str, command: str, tmp_path: Path) -> None:
     words = shlex.split(command.replace("\\", "/"))
-    if words[0] in ("torchrun", "accelerate"):  # that they start two processes is tested in test_engine.py
-        words = ["python", *words[next(i for i, word in enumerate(words) if word.startswith("examples/")) :]]
+    if words[0] in LAUNCHERS:  # that they start two processes is tested in test_engine.py
+        words = _check_launcher(words, tmp_path)
     assert words[0] == "python", f"say in this test how {words[0]} is tested"
     program, arguments = (words[1:3], words[3:]) if words[1] == "-m" else (words[1:2], words[2:])
     if program[-1] == "pip":

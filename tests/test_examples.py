@@ -26,4 +26,4 @@ def test_example_runs_alone(script: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Traceback" not in done.stderr
     left = {path.suffix for path in work.rglob("*") if path.is_file()}
-    assert left <= {".png", ".svg"}, "an example leaves pictures, if anything"
+    assert left == {".png"}, "an example leaves pictures, and nothing else"

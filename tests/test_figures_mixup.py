@@ -36,9 +36,7 @@ def no_data(monkeypatch, tmp_path):
     """A computer without CIFAR-10 and without runs."""
     monkeypatch.setenv("BITDOC_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path / "results"))
-    mixup_batch.cifar.cache_clear()
-    yield tmp_path
-    mixup_batch.cifar.cache_clear()
+    return tmp_path
 
 
 def texts(fig) -> str:
@@ -160,26 +158,29 @@ def test_corrupted_labels_are_drawn_where_they_were_published():
 # ---- A real batch --------------------------------------------------------------------------------------------------
 
 
-def test_without_cifar_the_batch_is_an_empty_labelled_place(no_data):
-    fig = figures.draw("mixup-batch")
-    assert not fig.axes[0].images
-    assert mixup_batch.COMMAND in texts(fig)
-    assert figures.registry()["mixup-batch"].alt.startswith("An empty place")
-
-
-def test_the_batch_is_mixed_with_a_permutation_of_itself(no_data):
-    rng = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for name in mixup_batch.data.CIFAR10_CLASSES:
-            folder = no_data / "data" / "cifar10-jpeg" / split / name
-            folder.mkdir(parents=True)
-            Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / "0.png")
+def test_the_kept_batch_is_mixed_with_a_permutation_of_itself():
     fig = figures.draw("mixup-batch")
     shown = np.array([ax.images[0].get_array() for ax in fig.axes], dtype=float).reshape(3, 4, 32, 32, 3)
     assert sorted(mixup_batch.PARTNER) == [0, 1, 2, 3]
     np.testing.assert_array_equal(shown[1], shown[0][list(mixup_batch.PARTNER)])
     np.testing.assert_allclose(shown[2], 0.7 * shown[0] + 0.3 * shown[1], atol=0.51)
     assert fig.axes[8].get_xlabel() == "0.7 airplane\n0.3 cat"
+    assert "CIFAR-10 test images" in figures.registry()["mixup-batch"].caption
+
+
+def test_the_batch_can_be_made_anew(no_data):
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for name in mixup_batch.data.CIFAR10_CLASSES:
+            folder = no_data / "data" / "cifar10-jpeg" / split / name
+            folder.mkdir(parents=True)
+            Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / "0.png")
+    mixup_batch.make(path=no_data / "made.png")
+    made, source = mixup_batch.pictures(no_data / "made.png")
+    with Image.open(no_data / "data" / "cifar10-jpeg" / "test" / "airplane" / "0.png") as first:
+        np.testing.assert_array_equal(made[0, 0], np.asarray(first))
+    np.testing.assert_array_equal(made[1, 0], made[0, mixup_batch.PARTNER[0]])
+    assert source.startswith("CIFAR-10 test images 0, 1, 3, 8")
 
 
 # ---- Measured ------------------------------------------------------------------------------------------------------

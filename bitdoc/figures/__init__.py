@@ -144,3 +144,10 @@ def draw(id: str, theme: str = "light") -> Figure:
     # The label tells the gallery which figure this is, hence its alt text and its dark version.
     drawn.set_label(id)
     return drawn
+
+
+def save(**drawn: Figure) -> None:
+    """Save figures as ``<name>.png`` in the current folder and say so: ``save(norm_axes=draw("norm-axes"))``."""
+    for name, fig in drawn.items():
+        fig.savefig(f"{name}.png")
+        print(f"saved {name}.png")

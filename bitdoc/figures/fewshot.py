@@ -256,3 +256,13 @@ def upstream_accuracy() -> str:
     """Upstream validation accuracy of the shipped model."""
     found = runs.load("pretrain", name=fewshot.SHIPPED)
     return f"{found[0].result['top1']:.1f}%" if found else "(not measured yet)"
+
+
+def _size_gain(upstream: str) -> str:
+    """Points that the published five-shot median gains from the smallest to the largest network."""
+    medians = published.FIG6_MEDIANS.values["cifar10"][5]
+    return f"{medians['R152x4'][upstream] - medians['R50x1'][upstream]:.1f}"
+
+
+for _upstream in _UPSTREAM:
+    value(f"paper-size-gain-{_upstream}")(lambda u=_upstream: _size_gain(u))

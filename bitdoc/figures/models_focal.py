@@ -80,8 +80,8 @@ def curves() -> Figure:
 
 @table(
     "focal-results",
-    caption="Average precision of a ResNet-50 RetinaNet on COCO minival with different losses, each with its best "
-    "weight α; published {cite:p}`lin2017focal`.",
+    caption="Average precision of a ResNet-50 RetinaNet on COCO minival with different losses; the first has no "
+    "weight α, each of the others its best; published {cite:p}`lin2017focal`.",
 )
 def results() -> list[list[str]]:
     """Table 1 of the RetinaNet paper in one row a loss."""

@@ -85,6 +85,22 @@ def depart_picture(self: HTML5Translator, node: picture) -> None:
     """Nothing is left to write."""
 
 
+class enlarge(nodes.Inline, nodes.Element):
+    """Links to the pictures of the figure around it, for small screens."""
+
+
+def visit_enlarge(self: HTML5Translator, node: enlarge) -> None:
+    """Write a link to the picture of each theme; the theme shows its own."""
+    figure = node.parent
+    while not isinstance(figure, nodes.figure):
+        figure = figure.parent
+    for image in figure.findall(picture):
+        uri = posixpath.join(self.builder.imgpath, quote(self.builder.images[image["uri"]]))
+        classes = " ".join(["bit-figure-source", *image["classes"]])
+        self.body.append(f' {self.starttag(node, "a", "", href=uri, CLASS=classes)}enlarge</a>')
+    raise nodes.SkipNode
+
+
 def _known(kind: str, id: str, ids) -> str:
     return f"no {kind} is called {id!r}; the {kind}s are: {', '.join(sorted(ids)) or 'none yet'}"
 
@@ -136,7 +152,7 @@ class BitFigure(SphinxDirective):
         figure = nodes.figure("", *images, classes=["bit-figure", *self.options.get("class", [])])
         inline, messages = self.parse_inline(" ".join(text.split()))
         figure += nodes.caption("", "", *inline)
-        figure += nodes.legend("", nodes.paragraph("", "", self._source_link(entry)))
+        figure += nodes.legend("", nodes.paragraph("", "", self._source_link(entry), enlarge()))
         figure += messages
         self.set_source_info(figure)
         self.options["name"] = f"fig-{entry.id}"
@@ -264,6 +280,7 @@ def setup(app: Sphinx) -> dict:
     app.add_config_value("bitfig_cache", "", "env", str)
     app.add_config_value("bitfig_lead_figures", {}, "env", dict)
     app.add_node(picture, html=(visit_picture, depart_picture))
+    app.add_node(enlarge, html=(visit_enlarge, None))
     app.add_directive("bit-figure", BitFigure)
     app.add_directive("bit-table", BitTable)
     app.add_directive("bit-figure-functions", BitFigureFunctions)

@@ -74,10 +74,11 @@ def remove_orphans(app: Sphinx) -> None:
 
 
 def name_thumbnails(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Give each thumbnail the title of its example as alt text."""
+    """Give each thumbnail the title of its example, which the link after it holds, as alt text."""
     for image in doctree.findall(nodes.image):
         if "/thumb/" in image.get("uri", ""):
-            image["alt"] = next((link.astext() for link in image.parent.findall(nodes.reference)), "")
+            after = image.findall(nodes.reference, include_self=False, ascend=True)
+            image["alt"] = next((link.astext() for link in after), "")
 
 
 def load_lazily(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:

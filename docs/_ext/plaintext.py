@@ -32,6 +32,24 @@ class PlainText(TextTranslator):
             self.end_state()
         raise nodes.SkipNode
 
+    def visit_imgsgnode(self, node: nodes.Element) -> None:
+        """Write the alt text of an example's picture."""
+        self.visit_image(node)
+
+    def visit_note(self, node: nodes.note) -> None:
+        """Write a note, but not the one that leads from an example's head to its downloads."""
+        if "sphx-glr-download-link-note" in node["classes"]:
+            raise nodes.SkipNode
+        super().visit_note(node)
+
+    def visit_code_links_block(self, node: nodes.Element) -> None:
+        """Write an example's code line by line."""
+        self.visit_literal_block(node)
+
+    def depart_code_links_block(self, node: nodes.Element) -> None:
+        """End the code."""
+        self.depart_literal_block(node)
+
     def visit_container(self, node: nodes.container) -> None:
         """Skip what only the dark theme shows."""
         if "only-dark" in node["classes"]:

@@ -25,6 +25,12 @@ HERE = Path(__file__).parent
 ASKED = {"transfer-learning": 2, "architecture": 2, "normalization": 4, "mixup": 2, "models": None}
 WORDS_A_PAGE = 500
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "chrome")
+#: Where macOS and Windows keep Chrome, which is not on the path there.
+INSTALLED = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+    r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
+)
 ONLY_ON_SCREEN = (
     "script, link, noscript, a.headerlink, .only-dark, button, .bit-figure-source, .copybtn, .sd-summary-state-marker, "
     "[data-hyperrule], .reading-time, .cell.tag_remove-input, p:has(> a.download), #cards"
@@ -35,8 +41,8 @@ MISSING = """() => [...document.images].filter(i => !i.complete || !i.naturalWid
 
 
 def find_chromium(bundled: str = "") -> str | None:
-    """Return the path of a Chromium of this machine: ``BITDOC_CHROMIUM``, one on the path, or Playwright's own."""
-    candidates = (os.environ.get("BITDOC_CHROMIUM"), *map(shutil.which, BROWSERS), bundled)
+    """Return a Chromium of this machine: ``BITDOC_CHROMIUM``, one on the path, an installed one, or Playwright's own."""
+    candidates = (os.environ.get("BITDOC_CHROMIUM"), *map(shutil.which, BROWSERS), *INSTALLED, bundled)
     return next((path for path in candidates if path and Path(path).exists()), None)
 
 

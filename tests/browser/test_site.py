@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 Open = Callable[..., Page]
 
@@ -79,6 +80,28 @@ def test_no_page_scrolls_sideways_on_a_phone(open_page: Open, addresses: list[st
             wide[address] = found
         page.close()
     assert not wide
+
+
+@pytest.mark.parametrize(
+    ("address", "alive"),
+    [
+        ("transfer-learning.html", ".hyperrule .hyperrule-stairs"),
+        ("normalization.html", "[data-part=groups]"),
+        ("mixup.html", "#fig-mixup-mixer.mixer-live .mixer-curve"),
+    ],
+)
+def test_widgets_come_alive_on_their_pages(open_page: Open, address: str, alive: str) -> None:
+    assert open_page(address).query_selector(alive) is not None
+
+
+def test_without_scripts_each_figure_shows_one_picture(browser: Browser, site: Path) -> None:
+    with browser.new_context(java_script_enabled=False, offline=True) as context:
+        page = context.new_page()
+        page.goto((site / "normalization.html").as_uri())
+        figures = page.query_selector_all("figure.bit-figure")
+        assert figures
+        for figure in figures:
+            assert len([image for image in figure.query_selector_all("img") if image.is_visible()]) == 1
 
 
 def test_theme_switch_changes_the_ground(open_page: Open) -> None:

@@ -58,6 +58,13 @@ def test_every_figure_and_table_is_referred_to_by_number(pages: dict[str, Beauti
     assert not forgotten
 
 
+def test_every_equation_with_a_number_is_referred_to(pages: dict[str, BeautifulSoup]) -> None:
+    links = {link["href"].split("#")[-1] for page in pages.values() for link in page.select("article a[href*='#']")}
+    for name, page in pages.items():
+        for equation in page.select("div.math[id]:has(.eqno)"):
+            assert equation["id"] in links, f"{name}: {equation['id']}"
+
+
 def test_every_heading_has_text_under_it(pages: dict[str, BeautifulSoup]) -> None:
     bare = []
     for name, page in pages.items():
@@ -86,6 +93,9 @@ def test_every_figure_has_a_light_and_a_dark_picture(pages: dict[str, BeautifulS
     for page in pages.values():
         for figure in page.select("figure.bit-figure, .bit-figure-plain"):
             assert [image["class"] for image in figure.select("img")] == [["only-light"], ["only-dark"]]
+        for figure in page.select("figure.bit-figure"):
+            pictures = [image["src"] for image in figure.select("img")]
+            assert [link["href"] for link in figure.select("a.only-light, a.only-dark")] == pictures
 
 
 def test_gallery_pages_show_captured_figures(site: Path, pages: dict[str, BeautifulSoup]) -> None:
@@ -95,6 +105,15 @@ def test_gallery_pages_show_captured_figures(site: Path, pages: dict[str, Beauti
     for name, page in shown.items():
         assert page.select("img.sphx-glr-single-img, img.sphx-glr-multi-img"), name
         assert page.select(".sphx-glr-download"), name
+
+
+def test_thumbnails_bear_the_title_of_their_example(pages: dict[str, BeautifulSoup]) -> None:
+    found = 0
+    for page in pages.values():
+        for thumbnail in page.select(".sphx-glr-thumbcontainer"):
+            found += 1
+            assert thumbnail.img["alt"] == thumbnail.select_one(".sphx-glr-thumbnail-title").get_text()
+    assert found > 10
 
 
 def test_no_formula_is_left_as_latex(pages: dict[str, BeautifulSoup]) -> None:

@@ -55,6 +55,16 @@ def test_every_page_has_a_text_version(site: Path, pages: dict[str, BeautifulSou
     assert len(list((site / "text").rglob("*.txt"))) == len(written(pages)) == index.count("\n- [")
 
 
+def test_texts_of_examples_tell_of_them_and_keep_their_code(site: Path, pages: dict[str, BeautifulSoup]) -> None:
+    examples = [name.removesuffix(".html") for name in pages if name.startswith("gallery/plot_")]
+    told = [pages[f"{name}.html"].select_one("meta[name=description]")["content"] for name in examples]
+    assert len(set(told)) == len(examples) > 5
+    assert not [text for text in told if "Go to the end" in text]
+    text = (site / "text" / "gallery" / "plot_norm_axes.txt").read_text(encoding="utf-8")
+    assert '\n   axes = figures.draw("norm-axes")\n' in text
+    assert "[Picture: Four drawings" in text
+
+
 def test_texts_hold_figures_formulas_and_computed_numbers(site: Path, pages: dict[str, BeautifulSoup]) -> None:
     for name in BOOK:
         text = " ".join((site / "text" / f"{name}.txt").read_text(encoding="utf-8").split())
