@@ -7,59 +7,39 @@ processes or machines can share one (``--only i/n``).
 from __future__ import annotations
 
 import argparse
-import itertools
 import random
-import statistics
 import sys
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from bitdoc import data, published, runs, weights
+from bitdoc import data, runs, weights
 from bitdoc.engine import PRECISIONS, pick_device, pick_precision
+from bitdoc.files import cache_folder
 from bitdoc.finetune import Engine, Recipe, Task, finetune, miniature, rule
 from bitdoc.forecast import print_plan
 from bitdoc.probe import linear_probe
 from bitdoc.recipe import FROM_SCRATCH
+from bitdoc.sweeps import (
+    EXPERIMENT,
+    SEEDS,
+    SHIPPED,
+    Run,
+    can_be_read,
+    compare,
+    done,
+    is_sound,
+    part,
+    plan,
+)
 from bitdoc.training import TrainingError
 from bitdoc.upstream import provide
 
-EXPERIMENT = "few-shot-cifar10"
-SHOTS = (1, 2, 5, 10)
-#: Two numbers more for the shipped network and its architecture alone, whose runs take under a minute.
-MORE_SHOTS = (1, 2, 3, 5, 7, 10)
-SHIPPED = "BiT-T-R26x0.5"
-SEEDS = (0, 1, 2, 3, 4)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One point of Fig. 6: a model, a way to adapt it, examples per class, and the seed of the random subset."""
-
-    model: str
-    method: str
-    shots: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Name of the record."""
-        return f"{self.model}_{self.method}_{self.shots}_{self.seed}"
-
-
 #: Stands for CIFAR-10 where only its shape matters.
 _EMPTY = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(0), torch.zeros(0, 3, 32, 32))
-
-
-def plan(model: str, shots=None, seeds=SEEDS, method: str = "fine-tune") -> list[Run]:
-    """All runs of a model, fewest examples first; ``shots=None`` for those that its figure shows."""
-    shots = shots or (MORE_SHOTS if model in (SHIPPED, SHIPPED.removeprefix("BiT-T-")) else SHOTS)
-    return [Run(model, method, k, seed) for k, seed in itertools.product(shots, seeds)]
 
 
 def is_miniature(model: str) -> bool:
@@ -120,7 +100,7 @@ def make(
         test = resized_test(datadir, recipe, held_out, engine.device)
     task = Task.choose(train, test, run.shots, run.seed)
     experiment = "few-shot-choice" if held_out else EXPERIMENT
-    # How finely a step is cut changes nothing, and is no part of a run's name.
+    # How finely a step is cut is no part of a run's name; where it decides the sampling, the record says so.
     name = run.name + "".join(f"_{key}={value}" for key, value in sorted(changes.items()) if key != "split")
     adapt = linear_probe if run.method == "linear-probe" else finetune
     return adapt(
@@ -128,25 +108,14 @@ def make(
     )[1]
 
 
-def done(run: Run) -> bool:
-    """Whether a run has its record. A damaged one is named and put aside, and the run counts as not made."""
-    try:
-        return runs.exists(EXPERIMENT, run.name)
-    except runs.RecordError as error:
-        path = runs.path_of(EXPERIMENT, run.name)
-        if isinstance(error.__cause__, OSError):
-            raise  # it cannot be read now, which says nothing of what it holds
-        with suppress(FileNotFoundError):  # another sweep put it aside
-            path.replace(path.with_suffix(".damaged"))
-        tqdm.write(f"warning: {error}; kept as {path.stem}.damaged, and the run is made again")
-        return False
-
-
 def sweep(
     todo: list[Run], datadir: str | None, directory: str | None = None, engine: Engine | None = None, **options
 ) -> list[runs.RunRecord]:
     """Make those of ``todo`` that have no record yet, write each record at once, and return the new ones."""
     engine = engine or Engine.start()
+    if engine.is_main:  # of other runs too: the figure that follows reads them all
+        for path in sorted((runs.folder() / EXPERIMENT).glob("*.json")):
+            is_sound(path)
     missing = engine.agree([run for run in todo if not done(run)] if engine.is_main else None)
     made = []
     bar = tqdm(missing, desc="sweep", unit="run", **({} if engine.is_main else {"disable": True}))
@@ -162,37 +131,6 @@ def sweep(
     return made
 
 
-def compare(model: str) -> tuple[list[str], bool]:
-    """Hold the recorded runs of BiT-S-R50x3 or BiT-M-R50x3 against the five published ones.
-
-    Returns
-    -------
-    (list of str, bool)
-        A line for each number of examples, and whether every median lies within the published spread.
-
-    Raises
-    ------
-    RecordError
-        If there are no runs to compare, or none are published for ``model``.
-    """
-    name = weights.ModelName.parse(model) if model.startswith("BiT-") else None
-    if name is None or name.arch != "R50x3" or name.upstream == "T":
-        raise runs.RecordError(f"no few-shot runs of {model} are published; there are those of BiT-S- and BiT-M-R50x3")
-    here = runs.group(runs.load(EXPERIMENT, model=model, method="fine-tune"), "examples_per_class")
-    lines, inside = [], True
-    for shots, by_upstream in published.FIG6_R50X3_RUNS.values.items():
-        five, ours = by_upstream[name.upstream], [r.result["top1"] for r in here.get(shots, [])]
-        known = f"published {statistics.median(five)} % ({min(five)} to {max(five)})"
-        if ours:
-            fits = min(five) <= statistics.median(ours) <= max(five)
-            spread = f"{statistics.median(ours):.1f} % ({min(ours):.1f} to {max(ours):.1f}), {len(ours)} runs"
-            lines.append(f"{shots} per class: median {spread}; {known}: {'inside' if fits else 'OUTSIDE'}")
-            inside = inside and fits
-    if not lines:
-        raise runs.RecordError(f"there are no runs of {model} at 1 or 5 examples per class yet; make them with --run")
-    return lines, inside
-
-
 def check(datadir: str | None, directory: str | None = None, model: str | None = None) -> tuple[runs.RunRecord, float]:
     """Repeat one cached run chosen at random; return its record and the accuracy found now, in percent."""
     here = [r for r in runs.load(EXPERIMENT) if (model is None or r.model == model) and _can_run(r.model, directory)]
@@ -202,21 +140,16 @@ def check(datadir: str | None, directory: str | None = None, model: str | None =
     s = record.setting
     run = Run(record.model, s["method"], s["examples_per_class"], s["subset_seed"])
     changes = {key: s[key] for key in ("batch", "split", "base_lr") if key in s}
-    alone = Engine(pick_device(), pick_precision(pick_device()))  # one process, even where torchrun started several
+    # One process, even where torchrun started several, and the precision that the record names.
+    alone = Engine(pick_device(), pick_precision(pick_device(), s.get("precision")))
     return record, make(run, datadir, directory, engine=alone, **changes).result["top1"]
 
 
 def _can_run(model: str, directory: str | None) -> bool:
     if not model.startswith("BiT-"):
         return True
-    folders = [weights.SHIPPED, *([Path(directory)] if directory else [])]
+    folders = [weights.SHIPPED, cache_folder(), *([Path(directory)] if directory else [])]
     return any((folder / weights.model_file(model)).is_file() for folder in folders)
-
-
-def medians(records: list[runs.RunRecord]) -> dict[int, float]:
-    """Median top-1 accuracy in percent at each number of examples per class."""
-    by_shots = runs.group(records, "examples_per_class")
-    return {shots: statistics.median(r.result["top1"] for r in group) for shots, group in by_shots.items()}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -247,19 +180,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def part(todo: list[Any], only: str | None) -> list[Any]:
-    """Every n-th run, for ``only="i/n"``; all of them for None."""
-    if only is None:
-        return todo
-    try:
-        first, count = (int(number) for number in only.split("/"))
-        if not 1 <= first <= count:
-            raise ValueError
-    except ValueError:
-        raise TrainingError(f"cannot read --only {only!r}; expected i/n with 1 <= i <= n, such as 2/8") from None
-    return todo[first - 1 :: count]
-
-
 def command(flags: argparse.Namespace) -> int:
     """Do what the flags of :func:`arguments` ask for; returns the exit status."""
     try:
@@ -267,7 +187,7 @@ def command(flags: argparse.Namespace) -> int:
         options = {"split": flags.batch_split} if flags.batch_split else {}
         if flags.dry_run:
             recipes = [recipe_for(run, _EMPTY, **options) for run in todo]
-            return print_plan(todo, recipes, [runs.path_of(EXPERIMENT, run.name).exists() for run in todo], flags)
+            return print_plan(todo, recipes, [can_be_read(run) for run in todo], flags)
         if flags.run:
             engine = Engine.start(precision=flags.precision, compiled=flags.compile)
             provide(flags.model, flags.bit_pretrained_dir, flags.datadir, flags.minutes, engine, flags.grow_from)
@@ -284,6 +204,7 @@ def command(flags: argparse.Namespace) -> int:
             before = record.result["top1"]
             print(f"{record.name}: recorded {before:.2f} %, now {again:.2f} %")
             return 0 if abs(before - again) < 1.0 else 1
+        runs.load(EXPERIMENT)  # a damaged record is named in one line, before anything is drawn
     except (ValueError, TrainingError, OSError, torch.OutOfMemoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -101,16 +101,19 @@ def starting_network(name: str, classes: int, directory: str | None, seed: int) 
     return model, {"upstream": name.split("-")[1], "weights_sha256": weights.sha256(file)}
 
 
+def _drawing(task: Task, recipe: Recipe) -> dict[str, bool]:
+    """How images are drawn. As in the official code, with replacement if they are fewer than a micro-batch holds."""
+    return {"replacement": len(task.train) < recipe.batch // recipe.split}
+
+
 def _batch_at(
     task: Task, recipe: Recipe, seed: int, device: torch.device
 ) -> Callable[[int], tuple[Iterator[Batch], int]]:
     """Micro-batches of a step. A small set is resized once and stays on the device; a large one is fetched by need."""
     images, resized = _resident(task.train, recipe.resize, device)
-    # As the official code: fewer images than a micro-batch holds are drawn with replacement.
-    replacement = len(images) < recipe.batch // recipe.split
 
     def indices_at(step: int) -> Tensor:
-        return sample_indices(len(images), recipe.batch, step, seed, replacement=replacement)
+        return sample_indices(len(images), recipe.batch, step, seed, **_drawing(task, recipe))
 
     def fetch(step: int) -> Tensor:
         pixels = images.fetch(indices_at(step), recipe.resize)
@@ -223,7 +226,7 @@ def finetune(
         experiment=experiment,
         name=run,
         model=name,
-        setting=task.setting | origin | recipe.plain() | engine.plain() | method,
+        setting=task.setting | origin | recipe.plain() | engine.plain() | method | _drawing(task, recipe),
         result={"top1": round(score.top1, 3), "top5": round(score.top5, 3), "loss": round(score.loss, 5)},
         curve=watch.curve,
         cost=watch.cost(),

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from bitdoc import data, fewshot, hyperrule, runs
+from bitdoc import data, fewshot, hyperrule, runs, sweeps
 from bitdoc.finetune import Engine, Recipe, Task, finetune, miniature, test_batches
 from bitdoc.training import TrainingError, evaluate, generator
 
@@ -143,7 +143,7 @@ def command(run: bool, only: str | None, datadir: str | None) -> int:
     """Measure if ``run``, part ``only`` (``"i/n"``) of the plan or all of it; return the exit status."""
     try:
         if run:
-            sweep(fewshot.part(plan(), only), datadir)
+            sweep(sweeps.part(plan(), only), datadir)
     except (ValueError, TrainingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -244,7 +244,7 @@ def main(arguments: list[str] | None = None) -> int:
             engine.finish()
             if name:
                 score = export(choice, name, datadir, workdir)
-    except (TrainingError, ValueError, OSError) as error:
+    except (TrainingError, ValueError, OSError, torch.OutOfMemoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -32,6 +32,10 @@ RESULTS = Path(__file__).parent / "results"
 _DECISIVE = ("norms.py", "resnet.py", "mixup.py", "hyperrule.py", "images.py", "data.py", "engine.py", "training.py")
 
 
+#: What all runs had in common before records began to tell it.
+_UNSAID = {"precision": "float32"}
+
+
 class RecordError(ValueError):
     """A run record that cannot be read; the message names the file and the field."""
 
@@ -154,7 +158,7 @@ def load(experiment: str, **wanted: Any) -> list[RunRecord]:
 
 def lookup(record: RunRecord, key: str) -> Any:
     """A field of the record, or else of its setting; None where it has neither."""
-    return getattr(record, key) if key in RunRecord.__dataclass_fields__ else record.setting.get(key)
+    return getattr(record, key) if key in RunRecord.__dataclass_fields__ else record.setting.get(key, _UNSAID.get(key))
 
 
 def group(records: Iterable[RunRecord], key: str | Callable[[RunRecord], Any]) -> dict[Any, list[RunRecord]]:

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from bitdoc import data, runs
 from bitdoc.engine import PRECISIONS
 from bitdoc.finetune import Engine, Task, finetune, rule
@@ -110,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
     flags = parser().parse_args(arguments)
     try:
         run(flags)
-    except (ValueError, OSError, TrainingError) as error:
+    except (ValueError, OSError, TrainingError, torch.OutOfMemoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

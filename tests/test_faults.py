@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import bitdoc
-from bitdoc import fewshot, runs
+from bitdoc import fewshot, runs, sweeps
 
 from .test_data import make_folders
 
@@ -22,7 +22,7 @@ from .test_data import make_folders
 SWEEP = """
 import os, signal, sys
 import torch
-from bitdoc import data, files, fewshot, finetune, runs
+from bitdoc import data, files, fewshot, finetune, runs, sweeps
 from dataclasses import replace
 torch.set_num_threads(1)
 folder, phase = sys.argv[1:3]
@@ -48,7 +48,7 @@ kill_in(*{
     "between": (fewshot, "done", 5),
     "never": (fewshot, "done", 0),
 }[phase])
-fewshot.sweep(fewshot.plan("R14x0.125", shots=(1,), seeds=(0, 1, 2)), folder)
+fewshot.sweep(sweeps.plan("R14x0.125", shots=(1,), seeds=(0, 1, 2)), folder)
 """
 
 PHASES = {"data": 0, "weights": 1, "training": 1, "evaluation": 1, "writing": 1, "between": 1}
@@ -78,11 +78,11 @@ def finished(process: subprocess.Popen) -> tuple[int, str]:
 def test_killed_in_any_phase_a_sweep_goes_on(cifar_folder, tmp_path, monkeypatch, phase):
     assert finished(start(cifar_folder, tmp_path, phase))[0] == -signal.SIGKILL
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
-    before = {record.name: record.date for record in runs.load(fewshot.EXPERIMENT)}
+    before = {record.name: record.date for record in runs.load(sweeps.EXPERIMENT)}
     assert len(before) == PHASES[phase], "every run but the one under way must be there, and whole"
     code, text = finished(start(cifar_folder, tmp_path))
     assert code == 0, text
-    after = runs.load(fewshot.EXPERIMENT)
+    after = runs.load(sweeps.EXPERIMENT)
     assert len(after) == 3 and all(before.get(record.name, record.date) == record.date for record in after)
     alone = fewshot_alone(cifar_folder, tmp_path / "alone")
     assert {r.name: r.result for r in after} == alone, "a sweep in pieces gives the results of one in a piece"
@@ -91,7 +91,7 @@ def test_killed_in_any_phase_a_sweep_goes_on(cifar_folder, tmp_path, monkeypatch
 def fewshot_alone(cifar_folder: Path, results: Path, memory: dict = {}) -> dict:  # noqa: B006 - made once
     if not memory:
         assert finished(start(cifar_folder, results))[0] == 0
-        files = sorted((results / fewshot.EXPERIMENT).glob("*.json"))
+        files = sorted((results / sweeps.EXPERIMENT).glob("*.json"))
         memory |= {record.name: record.result for record in map(runs.read, files)}
     return memory
 
@@ -101,8 +101,8 @@ def test_two_sweeps_at_once_on_one_folder(cifar_folder, tmp_path, monkeypatch):
     for code, text in [finished(process) for process in both]:
         assert code == 0, text
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
-    assert len(runs.load(fewshot.EXPERIMENT)) == 3
-    assert {path.suffix for path in (tmp_path / fewshot.EXPERIMENT).iterdir()} == {".json"}
+    assert len(runs.load(sweeps.EXPERIMENT)) == 3
+    assert {path.suffix for path in (tmp_path / sweeps.EXPERIMENT).iterdir()} == {".json"}
 
 
 @pytest.fixture
@@ -111,16 +111,16 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
 
     def make(run, *args, **options):
-        return runs.RunRecord(fewshot.EXPERIMENT, run.name, run.model, {"seed": run.seed}, {"top1": 50.0})
+        return runs.RunRecord(sweeps.EXPERIMENT, run.name, run.model, {"seed": run.seed}, {"top1": 50.0})
 
     monkeypatch.setattr(fewshot, "make", make)
-    return fewshot.plan("R14x0.125", shots=(1,), seeds=(0, 1))
+    return sweeps.plan("R14x0.125", shots=(1,), seeds=(0, 1))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "a field lost", "empty"])
 def test_a_damaged_record_is_put_aside_and_made_again(quick, capsys, damage):
     fewshot.sweep(quick, None)
-    path = runs.path_of(fewshot.EXPERIMENT, quick[1].name)
+    path = runs.path_of(sweeps.EXPERIMENT, quick[1].name)
     whole = path.read_text()
     without = json.dumps({key: value for key, value in json.loads(whole).items() if key != "result"})
     bad = {"truncated": whole[: len(whole) // 2], "a field lost": without, "empty": ""}[damage]
@@ -128,8 +128,8 @@ def test_a_damaged_record_is_put_aside_and_made_again(quick, capsys, damage):
     assert [record.name for record in fewshot.sweep(quick, None)] == [quick[1].name]
     assert path.read_text() == whole and path.with_suffix(".damaged").read_text() == bad
     said = capsys.readouterr()
-    assert f"{path}" in said.out + said.err and "the run is made again" in said.out + said.err
-    assert len(runs.load(fewshot.EXPERIMENT)) == 2
+    assert f"{path}" in said.out + said.err and "the run can be made again" in said.out + said.err
+    assert len(runs.load(sweeps.EXPERIMENT)) == 2
 
 
 def test_another_sweep_may_finish_a_run_first(quick, monkeypatch):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bitdoc import data, fewshot, finetune, probe, published, recipe, runs
+from bitdoc import data, fewshot, finetune, probe, published, recipe, runs, sweeps
 from bitdoc.figures import draw, registry
 from bitdoc.figures import fewshot as figures
 from bitdoc.training import TrainingError
@@ -40,24 +40,24 @@ def flags(*arguments):
 
 
 def test_the_plan_is_every_subset_at_every_number_of_shots():
-    todo = fewshot.plan("BiT-M-R50x3")
+    todo = sweeps.plan("BiT-M-R50x3")
     assert len(todo) == 20 and len({run.name for run in todo}) == 20
     assert {run.shots for run in todo} == {1, 2, 5, 10}
 
 
 def test_recipes_by_model():
     images = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(1), torch.zeros(1, 3, 32, 32))
-    full = fewshot.recipe_for(fewshot.Run("BiT-M-R50x3", "fine-tune", 5, 0), images)
+    full = fewshot.recipe_for(sweeps.Run("BiT-M-R50x3", "fine-tune", 5, 0), images)
     assert full == finetune.rule(50, (32, 32))
-    assert fewshot.recipe_for(fewshot.Run(fewshot.SHIPPED, "fine-tune", 5, 0), images) == finetune.miniature(50)
-    scratch = fewshot.recipe_for(fewshot.Run("R26x0.5", "fine-tune", 5, 0), images)
+    assert fewshot.recipe_for(sweeps.Run(sweeps.SHIPPED, "fine-tune", 5, 0), images) == finetune.miniature(50)
+    scratch = fewshot.recipe_for(sweeps.Run("R26x0.5", "fine-tune", 5, 0), images)
     assert scratch == finetune.miniature(50, **recipe.FROM_SCRATCH)
 
 
-@pytest.mark.parametrize("start", [fewshot.SHIPPED, "R26x0.5"])
+@pytest.mark.parametrize("start", [sweeps.SHIPPED, "R26x0.5"])
 def test_the_settings_in_use_are_the_best_of_the_recorded_trials(start):
     images = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(1), torch.zeros(1, 3, 32, 32))
-    used = fewshot.recipe_for(fewshot.Run(start, "fine-tune", 5, 0), images)
+    used = fewshot.recipe_for(sweeps.Run(start, "fine-tune", 5, 0), images)
     trials = runs.load("few-shot-choice", model=start, method="fine-tune", examples_per_class=5)
     trials = [r for r in trials if r.setting["subset_seed"] in (0, 1)]  # the subsets that saw every setting
     settings = runs.group(trials, lambda r: (r.setting["base_lr"], *figures._enlarged(r).split(", ")))
@@ -68,23 +68,23 @@ def test_the_settings_in_use_are_the_best_of_the_recorded_trials(start):
 
 
 def test_the_probes_penalty_is_the_best_of_the_recorded_trials():
-    trials = runs.load("few-shot-choice", model=fewshot.SHIPPED, method="linear-probe")
+    trials = runs.load("few-shot-choice", model=sweeps.SHIPPED, method="linear-probe")
     by_penalty = runs.group(trials, "penalty")
     assert len(by_penalty) > 3 and len({len(group) for group in by_penalty.values()}) == 1
     assert max(by_penalty, key=lambda x: sum(r.result["top1"] for r in by_penalty[x])) == probe.PENALTY
 
 
 def test_a_sweep_makes_only_what_is_missing(results, cifar):
-    todo = fewshot.plan("R14x0.25", shots=(1, 2), seeds=(0,))
+    todo = sweeps.plan("R14x0.25", shots=(1, 2), seeds=(0,))
     assert [r.name for r in fewshot.sweep(todo[:1], None)] == ["R14x0.25_fine-tune_1_0"]
     assert [r.name for r in fewshot.sweep(todo, None)] == ["R14x0.25_fine-tune_2_0"]
     assert fewshot.sweep(todo, None) == []
-    first = runs.load(fewshot.EXPERIMENT)[0]
+    first = runs.load(sweeps.EXPERIMENT)[0]
     assert first.setting["test_images"] == 40 and first.setting["test_split"] == "test"
 
 
 def test_a_killed_sweep_loses_only_the_run_under_way(results, cifar, monkeypatch):
-    todo = fewshot.plan("R14x0.25", shots=(1,), seeds=(0, 1, 2))
+    todo = sweeps.plan("R14x0.25", shots=(1,), seeds=(0, 1, 2))
     original = fewshot.make
 
     def killed(run, *args, **options):
@@ -100,12 +100,12 @@ def test_a_killed_sweep_loses_only_the_run_under_way(results, cifar, monkeypatch
 
 
 def test_parts_share_a_sweep_without_overlap():
-    todo = fewshot.plan("R26x0.5")
-    parts = [fewshot.part(todo, f"{i}/3") for i in (1, 2, 3)]
+    todo = sweeps.plan("R26x0.5")
+    parts = [sweeps.part(todo, f"{i}/3") for i in (1, 2, 3)]
     assert sorted((r for p in parts for r in p), key=lambda r: r.name) == sorted(todo, key=lambda r: r.name)
     for wrong in ("0/3", "4/3", "half"):
         with pytest.raises(TrainingError, match="expected i/n"):
-            fewshot.part(todo, wrong)
+            sweeps.part(todo, wrong)
 
 
 def test_choices_are_judged_on_held_out_training_images(results, cifar, monkeypatch):
@@ -114,7 +114,7 @@ def test_choices_are_judged_on_held_out_training_images(results, cifar, monkeypa
     assert len(rest) == 20 and len(judged) == 20 and judged.split == "held-out part of train"
     pixels = {tuple(p.flatten().tolist()) for p in rest.pixels}
     assert not any(tuple(p.flatten().tolist()) in pixels for p in judged.pixels)
-    record = fewshot.make(fewshot.Run("R14x0.25", "fine-tune", 1, 0), None, held_out=True, base_lr=0.5)
+    record = fewshot.make(sweeps.Run("R14x0.25", "fine-tune", 1, 0), None, held_out=True, base_lr=0.5)
     assert record.experiment == "few-shot-choice" and record.setting["test_split"] == "held-out part of train"
 
 
@@ -131,7 +131,7 @@ def test_check_repeats_a_cached_run(results, cifar, capsys):
     assert fewshot.command(flags("--run", "--shots", "2", "--seeds", "0")) == 0
     assert fewshot.command(flags("--check")) == 0
     assert "recorded" in capsys.readouterr().out
-    record = runs.load(fewshot.EXPERIMENT)[0]
+    record = runs.load(sweeps.EXPERIMENT)[0]
     runs.write(replace(record, result=record.result | {"top1": record.result["top1"] + 50}))
     assert fewshot.command(flags("--check")) == 1
 
@@ -139,7 +139,7 @@ def test_check_repeats_a_cached_run(results, cifar, capsys):
 def stand_in(model, shots, seed, accuracy, **setting):
     base = {"method": "fine-tune", "examples_per_class": shots, "subset_seed": seed, "encoding": "stand-in"}
     return runs.RunRecord(
-        fewshot.EXPERIMENT,
+        sweeps.EXPERIMENT,
         f"{model}_fine-tune_{shots}_{seed}",
         model,
         base | setting,
@@ -155,7 +155,7 @@ def test_the_figure_draws_dots_and_medians_of_the_records(results):
     for shots, accuracies in five.items():
         for seed, accuracy in enumerate(accuracies):
             runs.write(stand_in("BiT-M-R50x3", shots, seed, accuracy))
-    assert fewshot.medians(figures.records_of("BiT-M-R50x3")) == {1: 52.3, 5: 85.5}
+    assert sweeps.medians(figures.records_of("BiT-M-R50x3")) == {1: 52.3, 5: 85.5}
     left = draw("few-shot").axes[0]
     dots, line = left.get_lines()
     assert sorted(dots.get_ydata()) == sorted(five[1] + five[5])
@@ -194,6 +194,52 @@ def test_r50x3_fills_in_as_runs_are_made(results):
     assert "BiT-M-R50x3" not in full and "--run --model BiT-S-R50x3" in full
     assert "BiT-T-R50x3," not in grown and "--run --model BiT-T-R50x1" in grown and "grow_from" not in grown
     assert "BiT-T-R50x3 reaches 44% at 5 per class" in registry()["few-shot-r50x3"].alt
+    assert "Tiny ImageNet" in [t.get_text() for t in right.texts]
+
+
+def test_r50x3_says_that_it_was_grown_where_its_weights_were(results):
+    made = replace(stand_in("R50x3", 0, 0, 10.0), experiment="pretrain")
+    runs.write(replace(made, setting={"weights_sha256": "w", "grown_from": "BiT-T-R50x1"}))
+    runs.write(stand_in("BiT-T-R50x3", 1, 0, 30.0, weights_sha256="w"))
+    assert "Tiny ImageNet, grown" in [t.get_text() for t in draw("few-shot-r50x3").axes[1].texts]
+
+
+@pytest.mark.parametrize("command", ["draw", "dry-run", "run"])
+def test_a_damaged_record_is_one_line(results, cifar, capsys, command):
+    runs.write(stand_in("BiT-M-R50x3", 1, 0, 50.0))
+    damaged = runs.path_of(sweeps.EXPERIMENT, "BiT-M-R50x3_fine-tune_1_0")
+    damaged.write_text("{")
+    options = {"draw": [], "dry-run": ["--dry-run"], "run": ["--run", "--shots", "1", "--seeds", "0"]}[command]
+    status = fewshot.command(flags(*options))
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    if command == "draw":
+        assert status == 1 and str(damaged) in said.err
+    else:
+        assert status == 0
+    # A sweep, of another model even, puts it aside, and the figure can be drawn.
+    assert damaged.exists() == (command != "run")
+
+
+def test_a_dry_run_counts_a_damaged_record_as_missing(results, cifar, capsys):
+    runs.write(stand_in("R14x0.25", 1, 0, 50.0))
+    runs.path_of(sweeps.EXPERIMENT, "R14x0.25_fine-tune_1_0").write_text("{")
+    assert fewshot.command(flags("--dry-run", "--shots", "1", "--seeds", "0")) == 0
+    assert "1 runs, 0 of them done" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("setting", [{"resize": 80}, {"interpolation": "bicubic"}, {"precision": "bfloat16"}])
+def test_published_runs_are_compared_with_like_runs_only(results, setting):
+    for seed in range(5):
+        runs.write(stand_in("BiT-M-R50x3", 5, seed, 85.0, **(setting if seed == 4 else {})))
+    with pytest.raises(runs.RecordError, match=next(iter(setting))):
+        sweeps.compare("BiT-M-R50x3")
+
+
+def test_fewer_than_five_runs_are_not_held_against_five(results):
+    runs.write(stand_in("BiT-M-R50x3", 5, 0, 85.0))
+    lines, inside = sweeps.compare("BiT-M-R50x3")
+    assert lines[0].endswith("only 1 of 5 runs") and not inside
 
 
 def test_runs_that_differ_are_not_drawn_on_one_line(results):
@@ -204,9 +250,9 @@ def test_runs_that_differ_are_not_drawn_on_one_line(results):
 
 
 def test_the_shipped_network_is_measured_at_more_numbers_of_shots():
-    assert {run.shots for run in fewshot.plan(fewshot.SHIPPED)} == {1, 2, 3, 5, 7, 10}
-    assert {run.shots for run in fewshot.plan("R26x0.5")} == {1, 2, 3, 5, 7, 10}
-    assert {run.shots for run in fewshot.plan(fewshot.SHIPPED, shots=(1,))} == {1}
+    assert {run.shots for run in sweeps.plan(sweeps.SHIPPED)} == {1, 2, 3, 5, 7, 10}
+    assert {run.shots for run in sweeps.plan("R26x0.5")} == {1, 2, 3, 5, 7, 10}
+    assert {run.shots for run in sweeps.plan(sweeps.SHIPPED, shots=(1,))} == {1}
 
 
 def test_architectures_are_drawn_by_upstream_size_and_shots(results):

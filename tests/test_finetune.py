@@ -68,6 +68,22 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(task):
     assert losses[0] == losses[1] != losses[2]
 
 
+def test_the_optimizer_is_the_papers(task, monkeypatch):
+    seen, trained = [], finetune.train
+
+    def look(model, optimizer, *rest, **options):
+        seen.append(optimizer)
+        return trained(model, optimizer, *rest, **options)
+
+    monkeypatch.setattr(finetune, "train", look)
+    finetune.finetune("R14x0.25", task, TINY, experiment="test", run="x", progress=False)
+    (optimizer,) = seen
+    assert type(optimizer) is torch.optim.SGD
+    (group,) = optimizer.param_groups
+    asked = {"momentum": 0.9, "weight_decay": 0, "nesterov": False, "dampening": 0}
+    assert {key: group[key] for key in asked} == asked
+
+
 def test_learning_happens(tmp_path):
     """Two classes that differ in brightness are told apart after twenty steps."""
     pixels = torch.cat([torch.full((6, 3, 8, 8), 60), torch.full((6, 3, 8, 8), 200)]).byte()

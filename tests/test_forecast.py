@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from bitdoc import cost, fewshot, forecast, published, runs, upstream
+from bitdoc import cost, fewshot, forecast, published, runs, sweeps, upstream
 from bitdoc.figures import performance
 
 
@@ -32,8 +32,8 @@ def command(*arguments):
 
 def record(model, shots, seed, top1, **setting):
     setting |= {"method": "fine-tune", "examples_per_class": shots, "subset_seed": seed}
-    run = fewshot.Run(model, "fine-tune", shots, seed)
-    return runs.RunRecord(fewshot.EXPERIMENT, run.name, model, setting, {"top1": top1})
+    run = sweeps.Run(model, "fine-tune", shots, seed)
+    return runs.RunRecord(sweeps.EXPERIMENT, run.name, model, setting, {"top1": top1})
 
 
 def test_plan_of_the_papers_network(tmp_path, capsys):
@@ -110,7 +110,7 @@ def test_the_name_of_a_run_does_not_tell_how_it_was_split(monkeypatch):
     monkeypatch.setattr(fewshot, "resized_test", lambda *args: fewshot._EMPTY)
     monkeypatch.setattr(fewshot.Task, "choose", lambda *args: None)
     monkeypatch.setattr(fewshot, "finetune", lambda *args, run, **options: (None, named.append(run)))
-    fewshot.make(fewshot.Run("R26x0.5", "fine-tune", 1, 0), None, split=4, base_lr=0.1)
+    fewshot.make(sweeps.Run("R26x0.5", "fine-tune", 1, 0), None, split=4, base_lr=0.1)
     assert named == ["R26x0.5_fine-tune_1_0_base_lr=0.1"]
 
 

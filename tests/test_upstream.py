@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bitdoc import data, fewshot, finetune, pretrain, runs, upstream, weights
+from bitdoc import data, fewshot, finetune, pretrain, runs, sweeps, upstream, weights
 from bitdoc.engine import Engine
 from bitdoc.recipe import Upstream
 from bitdoc.training import TrainingError
@@ -47,14 +47,14 @@ def test_pre_trains_once_and_then_sweeps(world, capsys):
     assert command("--run") == 0
     (pretraining,) = runs.load("pretrain")
     assert pretraining.setting["steps"] == 6 and pretraining.setting["precision"] == "float32"
-    sweep = runs.load(fewshot.EXPERIMENT)
+    sweep = runs.load(sweeps.EXPERIMENT)
     assert [record.model for record in sweep] == [NAME, NAME]
     assert {record.setting["weights_sha256"] for record in sweep} == {pretraining.setting["weights_sha256"]}
     assert (
         "no weights of BiT-T-R14x0.125: pre-training R14x0.125 on tiny-imagenet, 16x1,20x0.5" in capsys.readouterr().out
     )
     assert command("--run", "--seeds", "0", "1", "2") == 0
-    assert "pre-training" not in capsys.readouterr().out and len(runs.load(fewshot.EXPERIMENT)) == 3
+    assert "pre-training" not in capsys.readouterr().out and len(runs.load(sweeps.EXPERIMENT)) == 3
 
 
 def test_minutes_bound_it_and_a_stopped_one_goes_on_as_planned(world, monkeypatch):

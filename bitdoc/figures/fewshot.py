@@ -8,7 +8,7 @@ from collections.abc import Callable
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bitdoc import fewshot, published, recipe, runs
+from bitdoc import published, recipe, runs, sweeps
 from bitdoc.figures import (
     fewshot_r50x3,
     fewshot_sizes,
@@ -19,7 +19,7 @@ from bitdoc.figures import (
 from bitdoc.figures.fewshot_runs import draw_runs, empty_place, records_of
 from bitdoc.figures.style import COLOURS, ink, label, new
 
-MINIATURE = fewshot.SHIPPED.removeprefix("BiT-T-")
+MINIATURE = sweeps.SHIPPED.removeprefix("BiT-T-")
 FULL = "BiT-M-R50x3"
 _SIZES = ("R50x1", "R101x1", "R50x3", "R101x3", "R152x4")
 _UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}
@@ -28,7 +28,7 @@ _UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}
 def _shots_axis(ax: Axes) -> None:
     ax.set_xscale("log")
     ax.set_xlim(0.85, 26)
-    ax.set_xticks(fewshot.MORE_SHOTS, [str(k) for k in fewshot.MORE_SHOTS])
+    ax.set_xticks(sweeps.MORE_SHOTS, [str(k) for k in sweeps.MORE_SHOTS])
     ax.minorticks_off()
     ax.set_xlabel("examples per class")
     ax.set_ylabel("CIFAR-10 top-1 accuracy, %")
@@ -42,7 +42,7 @@ _LABELS = ("fine-tuned", "linear probe", "random weights")
 
 def _series() -> list[tuple[str, list[runs.RunRecord]]]:
     """What is measured with the miniature, in the order of the labels: name for the text, and runs."""
-    shipped = fewshot.SHIPPED
+    shipped = sweeps.SHIPPED
     return [
         (f"{shipped} fine-tuned", records_of(shipped)),
         (f"a linear probe on {shipped}", records_of(shipped, "linear-probe")),
@@ -99,7 +99,7 @@ def _caption() -> str:
 def _alt() -> str:
     parts = []
     for name, series in _series():
-        middle = fewshot.medians(series)
+        middle = sweeps.medians(series)
         if middle:
             parts.append(
                 f"{name} rises from {middle[min(middle)]:.0f}% at {min(middle)} to {middle[max(middle)]:.0f}% at "
@@ -214,47 +214,47 @@ def _enlarged(record: runs.RunRecord) -> str:
 
 
 def _median_text(model: str, shots: int, method: str = "fine-tune") -> str:
-    middle = fewshot.medians(records_of(model, method))
+    middle = sweeps.medians(records_of(model, method))
     return f"{middle[shots]:.1f}%" if shots in middle else "not measured yet"
 
 
 def _gain_text(shots: int) -> str:
-    with_past, without = (fewshot.medians(records_of(m)) for m in (fewshot.SHIPPED, MINIATURE))
+    with_past, without = (sweeps.medians(records_of(m)) for m in (sweeps.SHIPPED, MINIATURE))
     both = shots in with_past and shots in without
     return f"{with_past[shots] / without[shots]:.1f}" if both else "not measured yet"
 
 
-for _shots in fewshot.MORE_SHOTS:
+for _shots in sweeps.MORE_SHOTS:
     value(f"gain-{_shots}")(lambda k=_shots: _gain_text(k))
     value(f"scratch-{_shots}")(lambda k=_shots: _median_text(MINIATURE, k))
-    value(f"miniature-{_shots}")(lambda k=_shots: _median_text(fewshot.SHIPPED, k))
-    value(f"probe-{_shots}")(lambda k=_shots: _median_text(fewshot.SHIPPED, k, "linear-probe"))
+    value(f"miniature-{_shots}")(lambda k=_shots: _median_text(sweeps.SHIPPED, k))
+    value(f"probe-{_shots}")(lambda k=_shots: _median_text(sweeps.SHIPPED, k, "linear-probe"))
 
 
 def _rise_text(model: str) -> str:
     """Points that the median rises from one example of each class to ten."""
-    middle = fewshot.medians(records_of(model))
+    middle = sweeps.medians(records_of(model))
     return f"{middle[10] - middle[1]:.1f}" if {1, 10} <= middle.keys() else "not measured yet"
 
 
-value("rise-miniature")(lambda: _rise_text(fewshot.SHIPPED))
+value("rise-miniature")(lambda: _rise_text(sweeps.SHIPPED))
 value("rise-scratch")(lambda: _rise_text(MINIATURE))
 
 
 def _spread_text(shots: int) -> str:
-    runs_there = [r for r in records_of(fewshot.SHIPPED) if r.setting["examples_per_class"] == shots]
+    runs_there = [r for r in records_of(sweeps.SHIPPED) if r.setting["examples_per_class"] == shots]
     found = [r.result["top1"] for r in runs_there]
     return f"{max(found) - min(found):.1f}" if found else "not measured yet"
 
 
-for _shots in fewshot.MORE_SHOTS:
+for _shots in sweeps.MORE_SHOTS:
     value(f"miniature-spread-{_shots}")(lambda k=_shots: _spread_text(k))
 
 
 @value("miniature-upstream")
 def upstream_accuracy() -> str:
     """Upstream validation accuracy of the shipped model."""
-    found = runs.load("pretrain", name=fewshot.SHIPPED)
+    found = runs.load("pretrain", name=sweeps.SHIPPED)
     return f"{found[0].result['top1']:.1f}%" if found else "(not measured yet)"
 
 

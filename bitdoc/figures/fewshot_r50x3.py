@@ -7,7 +7,7 @@ import statistics
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bitdoc import fewshot, published, runs
+from bitdoc import published, runs, sweeps
 from bitdoc.figures import figure, value
 from bitdoc.figures.fewshot_runs import draw_runs, empty_place, records_of
 from bitdoc.figures.style import COLOURS, ink, label, new
@@ -16,7 +16,7 @@ from bitdoc.figures.style import COLOURS, ink, label, new
 UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}
 #: What is measured here: colour and label.
 MEASURED = {
-    "BiT-T-R50x3": ("purple", "Tiny ImageNet, grown"),
+    "BiT-T-R50x3": ("purple", "Tiny ImageNet"),
     "BiT-T-R50x1": ("sky", "its parent, R50x1"),
     "R50x3": ("grey", "random weights"),
     "BiT-S-R50x3": ("orange", "BiT-S"),
@@ -38,11 +38,17 @@ def _measured() -> list[runs.RunRecord]:
     return [record for model in MEASURED for record in records_of(model)]
 
 
+def _is_grown(record: runs.RunRecord) -> bool:
+    """Whether the weights that a run started from were grown from a narrower network's."""
+    made = runs.load("pretrain", weights_sha256=record.setting.get("weights_sha256"))
+    return any(r.setting.get("grown_from") for r in made)
+
+
 def _axis(ax: Axes, title: str) -> None:
     ax.set_title(title)
     ax.set_xscale("log")
     ax.set_xlim(0.8, 26)
-    ax.set_xticks(fewshot.SHOTS, [str(k) for k in fewshot.SHOTS])
+    ax.set_xticks(sweeps.SHOTS, [str(k) for k in sweeps.SHOTS])
     ax.minorticks_off()
     ax.set_xlabel("examples per class")
     ax.set_ylim(0, 100)
@@ -69,7 +75,7 @@ def _draw_measured(ax: Axes) -> None:
     _axis(ax, "Measured here")
     for model, (colour, text) in MEASURED.items():
         if records := records_of(model):
-            draw_runs(ax, records, COLOURS[colour], text)
+            draw_runs(ax, records, COLOURS[colour], text + (", grown" if _is_grown(records[0]) else ""))
     for models, command, bottom in _PLACES:
         missing = [model for model in models if not records_of(model)]
         if missing:
@@ -95,7 +101,7 @@ def _alt() -> str:
     found = [
         f"{model} reaches {middle[max(middle)]:.0f}% at {max(middle)} per class"
         for model in MEASURED
-        if (middle := fewshot.medians(records_of(model)))
+        if (middle := sweeps.medians(records_of(model)))
     ]
     measured = "; ".join(found) or "nothing yet, only labeled empty places"
     return (
@@ -122,6 +128,13 @@ def _spread(shots: int, upstream: str) -> str:
 def _rise(upstream: str) -> str:
     one, five = (statistics.median(five_runs(shots, upstream)) for shots in (1, 5))
     return f"{five - one:.1f}"
+
+
+@value("r50x3-places")
+def places() -> str:
+    """A sentence on the runs that the figure waits for; nothing once they are there."""
+    missing = [model for models, *_ in _PLACES for model in models if not records_of(model)]
+    return f"Its right panel waits for {', '.join(missing)}." if missing else "All its places are filled."
 
 
 for _upstream in UPSTREAM:

@@ -5,28 +5,14 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from bitdoc import fewshot, runs
+from bitdoc import runs, sweeps
 from bitdoc.figures.style import COLOURS, label
-
-#: What every run on one line must share.
-_SAME = (
-    "model",
-    "method",
-    "dataset",
-    "encoding",
-    "test_images",
-    "crop",
-    "schedule",
-    "batch",
-    "base_lr",
-    "weights_sha256",
-)
 
 
 def records_of(model: str, method: str = "fine-tune") -> list[runs.RunRecord]:
     """Runs of one model adapted in one way, checked to be comparable."""
-    records = runs.load(fewshot.EXPERIMENT, model=model, method=method)
-    runs.require_same(records, *_SAME)
+    records = runs.load(sweeps.EXPERIMENT, model=model, method=method)
+    runs.require_same(records, *sweeps.COMPARABLE)
     return records
 
 
@@ -34,7 +20,7 @@ def draw_runs(ax: Axes, records: list[runs.RunRecord], colour: str, text: str, *
     """One light dot a run, a line through the medians, the label beside its last point."""
     shots = [r.setting["examples_per_class"] for r in records]
     ax.plot(shots, [r.result["top1"] for r in records], "o", color=colour, alpha=0.35, markersize=4, mew=0)
-    middle = fewshot.medians(records)
+    middle = sweeps.medians(records)
     ax.plot(list(middle), list(middle.values()), "o-", color=colour, markersize=5)
     last = max(middle)
     label(ax, last, middle[last], text, colour, **options)

@@ -7,7 +7,7 @@ import textwrap
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bitdoc import fewshot, runs
+from bitdoc import runs, sweeps
 from bitdoc.figures import figure, table, value
 from bitdoc.figures.fewshot_runs import empty_place, records_of
 from bitdoc.figures.style import COLOURS, label, new
@@ -31,7 +31,7 @@ def accuracies(arch: str, share: str, shots: int) -> list[float]:
 
 
 def _median(arch: str, share: str, shots: int) -> float | None:
-    return fewshot.medians(records_of(model_name(arch, share))).get(shots)
+    return sweeps.medians(records_of(model_name(arch, share))).get(shots)
 
 
 def _all() -> list[runs.RunRecord]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bitdoc import cost, fewshot, recipe, runs
+from bitdoc import cost, recipe, runs, sweeps
 from bitdoc.figures import table, value
 from bitdoc.forecast import gigabytes
 
@@ -15,7 +15,7 @@ PRECISION = "bfloat16"
 def measured_peaks() -> dict[tuple[str, int, int], int]:
     """Peak memory in bytes, by architecture, crop and split used, of the few-shot runs made on a graphics card."""
     found: dict[tuple[str, int, int], int] = {}
-    for record in runs.load(fewshot.EXPERIMENT, batch=512, precision=PRECISION, processes=1):
+    for record in runs.load(sweeps.EXPERIMENT, batch=512, precision=PRECISION, processes=1):
         peak, s = record.cost.get("peak_memory_bytes"), record.setting
         if peak and not record.environment["device"].startswith("CPU"):
             key = (record.model.split("-")[-1], s["crop"], s["split_used"])

@@ -25,10 +25,10 @@ def _changes() -> dict[str, list[float]]:
     "training logs and notebook {cite:p}`yosinski2014code`.",
     alt=lambda: (
         "Three lines over the number of frozen layers. Frozen layers from the very same task cost up to "
-        f"{-min(_changes()['same']):.1f} points in the middle of the network and next to nothing at its end. From another "
-        f"random half of the classes the cost grows to {-_changes()['random'][-1]:.1f} points with all seven layers "
-        f"frozen, from natural to man-made classes to {-_changes()['distant'][-1]:.1f} points. The first layer costs "
-        "nothing."
+        f"{-min(_changes()['same']):.1f} points in the middle of the network and next to nothing at its end. From "
+        f"another random half of the classes the cost grows to {-_changes()['random'][-1]:.1f} points with all seven "
+        f"layers frozen, from natural to man-made classes to {-_changes()['distant'][-1]:.1f} points. The first "
+        "layer costs nothing."
     ),
 )
 def layers() -> Figure:

@@ -97,7 +97,7 @@ def visit_enlarge(self: HTML5Translator, node: enlarge) -> None:
     for image in figure.findall(picture):
         uri = posixpath.join(self.builder.imgpath, quote(self.builder.images[image["uri"]]))
         classes = " ".join(["bit-figure-source", *image["classes"]])
-        self.body.append(f' {self.starttag(node, "a", "", href=uri, CLASS=classes)}enlarge</a>')
+        self.body.append(f" {self.starttag(node, 'a', '', href=uri, CLASS=classes)}enlarge</a>")
     raise nodes.SkipNode
 
 

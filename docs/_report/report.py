@@ -41,7 +41,7 @@ MISSING = """() => [...document.images].filter(i => !i.complete || !i.naturalWid
 
 
 def find_chromium(bundled: str = "") -> str | None:
-    """Return a Chromium of this machine: ``BITDOC_CHROMIUM``, one on the path, an installed one, or Playwright's own."""
+    """Return the path of a Chromium: ``BITDOC_CHROMIUM``, one on the path, an installed one, or Playwright's own."""
     candidates = (os.environ.get("BITDOC_CHROMIUM"), *map(shutil.which, BROWSERS), *INSTALLED, bundled)
     return next((path for path in candidates if path and Path(path).exists()), None)
 
