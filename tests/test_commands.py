@@ -62,7 +62,7 @@ def test_command_works(document: str, command: str, tmp_path: Path) -> None:
         _check_pip(arguments)
     elif program[-1] == "nox":
         assert set(arguments[arguments.index("-s") + 1 :]) <= sessions()
-    elif program[0].startswith("examples/") and not {"--run", "--check"} & set(arguments):
+    elif program == ["-c"] or (program[0].startswith("examples/") and not {"--run", "--check"} & set(arguments)):
         # The script itself: without --run or --check it only draws.
         done = run([*program, *arguments], tmp_path)
         assert done.returncode == 0, done.stderr[-2000:]

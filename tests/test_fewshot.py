@@ -269,7 +269,7 @@ def test_architectures_are_drawn_by_upstream_size_and_shots(results):
     assert "BiT-T-R26x0.5-10pct" in missing and "BiT-T-R50x1" in missing and "BiT-T-R26x0.25," not in missing
     alt = figures.fewshot_sizes._alt()
     assert "100% upstream, 5 per class: R26x0.25 22, R26x0.5 31" in alt
-    assert "Not measured yet: BiT-T-R14x0.25-10pct" in alt and "BiT-T-R26x0.5-10pct" in alt
+    assert "Not measured yet: BiT-T-R14x0.125-10pct" in alt and "BiT-T-R26x0.5-10pct" in alt
 
 
 def test_the_table_of_upstream_networks_shows_the_newest_run_of_each_size(results):
@@ -279,6 +279,6 @@ def test_the_table_of_upstream_networks_shows_the_newest_run_of_each_size(result
         record = replace(record, experiment="pretrain", name=f"run-{day}", date=f"2026-01-0{day}T00:00:00+00:00")
         runs.write(replace(record, cost={"seconds": 600}))
     rows = figures.fewshot_sizes.upstream()
-    assert rows[1] == ["R14x0.25", "10,000", "not measured yet", ""]
+    assert rows[1] == ["R14x0.125", "10,000", "not measured yet", ""]
     assert rows[3] == ["R26x0.25", "10,000", "12.5%", "0.13 million"]
     assert rows[4][2] == "not measured yet"
