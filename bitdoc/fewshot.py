@@ -1,7 +1,7 @@
 """The sweep behind Fig. 6: models x examples per class x random subsets, each run one record, resumable.
 
-A sweep is a list of :class:`Run`; what has a record is not run again, so a sweep that was stopped goes on, and several
-processes or machines can share one (``--only i/n``).
+A sweep is a list of :class:`~bitdoc.sweeps.Run`; what has a record is not run again, so a sweep that was stopped goes
+on, and several processes or machines can share one (``--only i/n``).
 """
 
 from __future__ import annotations

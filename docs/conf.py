@@ -54,6 +54,7 @@ extensions = [
     "mathml",
     "notebooks",
     "plaintext",
+    "portable",
     "report",
     "share",
     "terms",

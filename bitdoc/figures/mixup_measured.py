@@ -210,7 +210,7 @@ def noise() -> Figure:
 )
 def measured() -> list[list[str]]:
     """A row for each number of examples per class, a column for each α."""
-    header = ["examples per class", *(f"$\\alpha = {alpha:g}$" for alpha in study.ALPHAS)]
+    header = ["examples per class", *(f"α = {alpha:g}" for alpha in study.ALPHAS)]
     rows = [[f"{k:,}", *(_cell(k, alpha) for alpha in study.ALPHAS)] for k in study.SHOTS]
     long = [f"{study.LONG_SHOTS:,}, longer", *(_cell(study.LONG_SHOTS, a, longer=study.LONGER) for a in study.ALPHAS)]
     return [header, *rows, long]

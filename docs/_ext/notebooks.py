@@ -1,6 +1,6 @@
 """Sphinx extension: above each section how long it takes to read, below each page with cells its executed notebook.
 
-The theme's download button would give the page's source, without outputs.
+The theme's download button would give the page's source, without outputs; ``portable`` writes the notebook.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from sphinx.application import Sphinx
 WORDS_A_MINUTE = 200
 
 
-def offer_notebook(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Append the link to the source of a page with cells."""
-    if "```{code-cell}" in source[0]:
-        notebook = docname.rsplit("/", 1)[-1] + ".ipynb"
-        source[0] += f"\n\n{{nb-download}}`Download this page as a notebook with its outputs <{notebook}>`\n"
+def offer_notebook(
+    app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None
+) -> None:
+    """Append the link to a page that has a notebook."""
+    if "notebook" in context:
+        link = f'<a class="reference download internal" download="" href="{context["notebook"]}">'
+        context["body"] += f"<p>{link}Download this page as a notebook with its outputs</a></p>\n"
 
 
 def tell_length(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
@@ -29,6 +31,6 @@ def tell_length(app: Sphinx, pagename: str, templatename: str, context: dict, do
 
 def setup(app: Sphinx) -> dict:
     """Register the hooks."""
-    app.connect("source-read", offer_notebook)
+    app.connect("html-page-context", offer_notebook)
     app.connect("html-page-context", tell_length)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
