@@ -13,8 +13,8 @@ from bitdoc.figures.fewshot_runs import empty_place, records_of
 from bitdoc.figures.style import COLOURS, label, new
 
 ARCHITECTURES = ("R14x0.125", "R26x0.25", "R26x0.5", "R50x1")
-#: The smallest and the largest that were made from both upstream sizes: what the text compares.
-SMALLEST, LARGEST = "R14x0.125", "R26x0.5"
+#: Two networks of one depth, the second twice as wide: what the text compares.
+NARROW, WIDE = "R26x0.25", "R26x0.5"
 #: Share of Tiny ImageNet's training images: suffix of the model's name, and colour.
 UPSTREAM = {"10%": ("-10pct", "orange"), "100%": ("", "blue")}
 #: Examples per class: marker and line, as in the published panel.
@@ -131,15 +131,15 @@ def _median_text(arch: str, share: str, shots: int) -> str:
 def _difference(of: tuple[str, str], minus: tuple[str, str], shots: int) -> str:
     """Points between the medians of two (architecture, upstream share)."""
     high, low = _median(*of, shots), _median(*minus, shots)
-    return "(not measured yet)" if high is None or low is None else f"{high - low:.1f}"
+    return "(not measured yet)" if high is None or low is None else f"{high - low:.1f}".replace("-", "−")
 
 
 for _shots in SHOTS:
     for _arch in ARCHITECTURES:
         value(f"sizes-data-gain-{_arch}-{_shots}")(lambda a=_arch, k=_shots: _difference((a, "100%"), (a, "10%"), k))
     for _share in UPSTREAM:
-        value(f"sizes-net-gain-{_share.rstrip('%')}-{_shots}")(
-            lambda s=_share, k=_shots: _difference((LARGEST, s), (SMALLEST, s), k)
+        value(f"sizes-step-{_share.rstrip('%')}-{_shots}")(
+            lambda s=_share, k=_shots: _difference((WIDE, s), (NARROW, s), k)
         )
 for _arch in ARCHITECTURES:
     for _share in UPSTREAM:
