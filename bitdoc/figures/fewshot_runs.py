@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from bitdoc import runs, sweeps
-from bitdoc.figures.style import COLOURS, label
+from bitdoc.figures.style import COLOURS, ink, label
 
 
 def records_of(model: str, method: str = "fine-tune") -> list[runs.RunRecord]:
@@ -30,7 +30,8 @@ def empty_place(ax: Axes, text: str, command: str, box: tuple[float, float, floa
     """A dashed frame ``(x, y, width, height)`` in axes coordinates for what has not been measured, and the command."""
     x, y, width, height = box
     grey = COLOURS["grey"]
-    ax.add_patch(Rectangle((x, y), width, height, transform=ax.transAxes, fill=False, ls="--", ec=grey))
+    # Filled, so that no line of the grid runs through the words.
+    ax.add_patch(Rectangle((x, y), width, height, transform=ax.transAxes, fc=ink("paper"), ls="--", ec=grey, zorder=2))
     lines = f"{text}\n{command}"
     ax.text(
         x + width / 2,
