@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bitdoc import data, fewshot, finetune, probe, published, recipe, runs, sweeps
-from bitdoc.figures import draw, registry
+from bitdoc.figures import draw, registry, values
 from bitdoc.figures import fewshot as figures
 from bitdoc.training import TrainingError
 
@@ -270,6 +270,17 @@ def test_architectures_are_drawn_by_upstream_size_and_shots(results):
     alt = figures.fewshot_sizes._alt()
     assert "100% upstream, 5 per class: R26x0.25 22, R26x0.5 31" in alt
     assert "Not measured yet: BiT-T-R14x0.125-10pct" in alt and "BiT-T-R26x0.5-10pct" in alt
+
+
+def test_the_text_on_sizes_says_what_the_runs_say():
+    points = {
+        k: float(f().replace("−", "-"))
+        for k, f in values().items()
+        if k.startswith(("sizes-step", "sizes-data")) and "R50x1" not in k
+    }
+    for shots in (1, 5):
+        assert points[f"sizes-step-100-{shots}"] > 3 > 2 > points[f"sizes-step-10-{shots}"], "they grow together"
+    assert 3 < points["sizes-data-gain-R26x0.25-5"] < points["sizes-data-gain-R26x0.5-5"]
 
 
 def test_the_table_of_upstream_networks_shows_the_newest_run_of_each_size(results):
