@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from bitdoc import data, runs, weights
 from bitdoc.engine import PRECISIONS, pick_device, pick_precision
 from bitdoc.files import cache_folder
 from bitdoc.finetune import Engine, Recipe, Task, finetune, miniature, rule
-from bitdoc.forecast import print_plan
+from bitdoc.forecast import arch_of, print_plan
 from bitdoc.probe import linear_probe
-from bitdoc.recipe import FROM_SCRATCH
+from bitdoc.recipe import FROM_SCRATCH, thumbnail
 from bitdoc.sweeps import (
     EXPERIMENT,
     SEEDS,
@@ -40,6 +40,8 @@ from bitdoc.upstream import provide
 
 #: Stands for CIFAR-10 where only its shape matters.
 _EMPTY = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(0), torch.zeros(0, 3, 32, 32))
+#: What a record says of its recipe.
+_RECIPE = [field.name for field in fields(Recipe)]
 
 
 def is_miniature(model: str) -> bool:
@@ -47,9 +49,14 @@ def is_miniature(model: str) -> bool:
     return not model.startswith(("BiT-S", "BiT-M", "BiT-L"))
 
 
-def recipe_for(run: Run, images: data.Images, **changes) -> Recipe:
-    """The rule for the published models, its miniature for all others."""
+def recipe_for(run: Run, images: data.Images, *, grown: bool = False, **changes) -> Recipe:
+    """The rule for the published models, its miniature for all others.
+
+    ``grown`` asks for the recipe of a grown network, its parent, and the same architecture from random weights.
+    """
     examples = run.shots * len(images.classes)
+    if grown:
+        return thumbnail(examples, **changes)
     if is_miniature(run.model):
         return miniature(examples, **({} if run.model.startswith("BiT-") else FROM_SCRATCH) | changes)
     return rule(examples, images.size, **changes)
@@ -86,17 +93,19 @@ def make(
     directory: str | None = None,
     *,
     held_out: bool = False,
+    grown: bool = False,
     engine: Engine | None = None,
     **changes,
 ) -> runs.RunRecord:
     """Make one run and return its record; ``changes`` replace parts of the recipe.
 
-    ``held_out`` judges on held-out training images instead of the test set, for choices.
+    ``held_out`` judges on held-out training images instead of the test set, for choices; ``grown`` as for
+    :func:`recipe_for`.
     """
     engine = engine or Engine.start()
     with engine.main_first():
         train = held_out_split(datadir)[0] if held_out else cifar10(datadir, "train")
-        recipe = recipe_for(run, train, **changes)
+        recipe = recipe_for(run, train, grown=grown, **changes)
         test = resized_test(datadir, recipe, held_out, engine.device)
     task = Task.choose(train, test, run.shots, run.seed)
     experiment = "few-shot-choice" if held_out else EXPERIMENT
@@ -139,7 +148,9 @@ def check(datadir: str | None, directory: str | None = None, model: str | None =
     record = random.choice(here)
     s = record.setting
     run = Run(record.model, s["method"], s["examples_per_class"], s["subset_seed"])
-    changes = {key: s[key] for key in ("batch", "split", "base_lr") if key in s}
+    changes = {key: s[key] for key in _RECIPE if key in s}
+    if "schedule" in changes:
+        changes["schedule"] = tuple(changes["schedule"])
     # One process, even where torchrun started several, and the precision that the record names.
     alone = Engine(pick_device(), pick_precision(pick_device(), s.get("precision")))
     return record, make(run, datadir, directory, engine=alone, **changes).result["top1"]
@@ -176,15 +187,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--grow_from",
         "--grow-from",
         metavar="MODEL",
-        help="pre-train from these weights, widened, not from random ones",
+        help="pre-train from these weights, widened, not from random ones; measure both, and random weights",
     )
+
+
+def _models(flags: argparse.Namespace) -> list[str]:
+    """The model asked for; of one that is grown, its parent and the same architecture from random weights too."""
+    return [flags.model, *([flags.grow_from, arch_of(flags.model)] if flags.grow_from else [])]
 
 
 def command(flags: argparse.Namespace) -> int:
     """Do what the flags of :func:`arguments` ask for; returns the exit status."""
     try:
-        todo = part(plan(flags.model, flags.shots, flags.seeds, flags.method), flags.only)
+        todo = [run for model in _models(flags) for run in plan(model, flags.shots, flags.seeds, flags.method)]
+        todo = part(todo, flags.only)
         options = {"split": flags.batch_split} if flags.batch_split else {}
+        if flags.grow_from:
+            options["grown"] = True
         if flags.dry_run:
             recipes = [recipe_for(run, _EMPTY, **options) for run in todo]
             return print_plan(todo, recipes, [can_be_read(run) for run in todo], flags)

@@ -22,6 +22,7 @@ from bitdoc.checkpoint import load_checkpoint, save_checkpoint
 from bitdoc.engine import Engine, pick_device
 from bitdoc.recipe import Recipe, miniature, rule
 from bitdoc.resnet import ResNetV2, build
+from bitdoc.small_maps import with_products
 from bitdoc.training import (
     Batch,
     Score,
@@ -201,7 +202,7 @@ def finetune(
     task = task.interpolated(recipe.interpolation)
     with engine.main_first():
         model, origin = starting_network(name, len(task.train.classes), directory, seed)
-    model = engine.place(model)
+    model = with_products(engine.place(model))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
     tag = f"{name} {run} {recipe} {task.setting['indices_digest']} {seed}"
     start = load_checkpoint(checkpoint, model, optimizer, tag, engine) if checkpoint else 0
@@ -271,7 +272,9 @@ class _Watch:
 
     def evaluate(self, step: int) -> Score:
         rank, world = self.engine.rank, self.engine.world
-        share = test_batches(self.task.test, self.recipe.crop, self.engine.device, rank=rank, world=world)
+        side = self.recipe.crop
+        size = max(100, 100 * 64**2 // side**2)  # for each batch the filters are converted, which thumbnails feel
+        share = test_batches(self.task.test, side, self.engine.device, size, rank=rank, world=world)
         score = evaluate(self.model, share, self.engine)
         log.info("step %d: loss %.5f, top-1 %.2f %%, top-5 %.2f %%", step, score.loss, score.top1, score.top5)
         return score

@@ -11,7 +11,7 @@ import torch
 from bitdoc import cost, weights
 from bitdoc.engine import pick_device, pick_precision
 from bitdoc.recipe import Recipe, Upstream
-from bitdoc.upstream import choice_for
+from bitdoc.upstream import PARENT, choice_for
 
 TEST_IMAGES = 10_000
 
@@ -58,7 +58,7 @@ def _print_cost(arch: str, recipe: Recipe, count: int, flags: argparse.Namespace
     print(f"  time: {duration(each)} a run, {duration(each * count)} in all")
     if flags.model.startswith("BiT-T-") and not _at_hand(flags.model, flags.bit_pretrained_dir):
         if flags.grow_from and not _at_hand(flags.grow_from, flags.bit_pretrained_dir):
-            _print_pre_training(choice_for(flags.grow_from), rate, flags)
+            _print_pre_training(choice_for(flags.grow_from, base=PARENT), rate, flags)
         _print_pre_training(choice_for(flags.model, flags.grow_from), rate, flags)
 
 

@@ -26,6 +26,7 @@ from bitdoc.finetune import test_batches
 from bitdoc.grow import Judge, grown
 from bitdoc.recipe import Upstream
 from bitdoc.resnet import ResNetV2, build
+from bitdoc.small_maps import with_products
 from bitdoc.training import (
     Batch,
     Score,
@@ -100,7 +101,7 @@ def pretrain(
         return evaluate(engine.place(model), share, engine)
 
     torch.manual_seed(choice.seed)
-    model = engine.place(_first_network(choice, len(images.classes), directory, judge, engine))
+    model = with_products(engine.place(_first_network(choice, len(images.classes), directory, judge, engine)))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, weight_decay=choice.weight_decay)
     checkpoint = workdir / f"{choice.tag}.pt"
     start = load_checkpoint(checkpoint, model, optimizer, choice.tag, engine)

@@ -24,8 +24,11 @@ from bitdoc.training import generator, mixed_micro_batches, random_resized_crop,
 #: The recipe of the BiT-T network that is shipped; of ``--minutes`` a tenth is left for decoding and testing.
 CHOICE = Upstream(phases="32x12,48x12,64x3.5", base_lr=0.3, warmup=0.03, schedule="linear", smallest_crop=0.5)
 SHARE = 0.9
-#: How a grown network is trained on: about one pass, at a tenth of the peak rate, for it has learned already.
-GROWTH = replace(CHOICE, phases="32x0.8,48x0.2", base_lr=0.03)
+#: Networks that are grown, and the smaller ones they grow from, stay at 32 pixels, for the sake of two CPU cores.
+PARENT = replace(CHOICE, phases="32x5")
+#: How a grown network is trained on: one pass. At one learning rate its filters turn more slowly than the parent's,
+#: because widening by w leaves each weight 1/w² of its gradient, and the head faster.
+GROWTH = replace(CHOICE, phases="32x1", batch=256, base_lr=0.15)
 
 
 def seconds_per_step(choice: Upstream, side: int, classes: int, engine: Engine, steps: int = 5) -> float:
@@ -74,9 +77,10 @@ def shortened(choice: Upstream, examples: int, minutes: float, seconds: dict[int
     return replace(choice, phases=",".join(f"{side}x{count * share:.4g}" for side, count in epochs))
 
 
-def choice_for(model: str, grow_from: str | None = None) -> Upstream:
+def choice_for(model: str, grow_from: str | None = None, base: Upstream | None = None) -> Upstream:
     """How the ``BiT-T`` network ``model`` is pre-trained: from random weights, or from those of ``grow_from``.
 
+    ``base`` is the recipe, by default ``GROWTH`` or ``CHOICE``; that of a network to grow from is ``PARENT``.
     The suffix of ``BiT-T-R26x0.5-10pct`` names the share of the upstream images.
 
     Raises
@@ -89,8 +93,8 @@ def choice_for(model: str, grow_from: str | None = None) -> Upstream:
         raise TrainingError(f"cannot pre-train {model}: expected BiT-T-{name.arch} or, say, BiT-T-{name.arch}-10pct")
     fraction = float(name.suffix.removesuffix("pct") or 100) / 100
     if grow_from:
-        return replace(GROWTH, model=name.arch, fraction=fraction, grown_from=grow_from)
-    return replace(CHOICE, model=name.arch, fraction=fraction)
+        return replace(base or GROWTH, model=name.arch, fraction=fraction, grown_from=grow_from)
+    return replace(base or CHOICE, model=name.arch, fraction=fraction)
 
 
 def provide(
@@ -100,6 +104,7 @@ def provide(
     minutes: float | None,
     engine: Engine,
     grow_from: str | None = None,
+    base: Upstream | None = None,
 ) -> None:
     """Pre-train the ``BiT-T`` network ``name`` on Tiny ImageNet, unless its weights are found; keep them in the cache.
 
@@ -120,9 +125,9 @@ def provide(
     if engine.agree(found):
         return
     if grow_from:
-        provide(grow_from, directory, datadir, minutes, engine)
+        provide(grow_from, directory, datadir, minutes, engine, base=PARENT)
     workdir, model = cache_folder() / "upstream", weights.ModelName.parse(name)
-    choice = choice_for(name, grow_from)
+    choice = choice_for(name, grow_from, base)
     if minutes is not None:
         choice = _within(choice, minutes, datadir, engine)
     if engine.is_main:

@@ -59,7 +59,9 @@ def test_plan_with_pre_training(capsys):
     assert "pre-training" not in capsys.readouterr().out, "its weights are shipped"
     assert command("--dry-run", "--model", "BiT-T-R50x3", "--grow-from", "BiT-T-R50x1") == 0
     out = capsys.readouterr().out
-    assert out.index("pre-training R50x1 on Tiny ImageNet: ") < out.index("pre-training R50x3 on Tiny ImageNet: 781 ")
+    first = out.index("pre-training R50x1 on Tiny ImageNet: 3,906 ")
+    assert first < out.index("pre-training R50x3 on Tiny ImageNet: 391 ")
+    assert "60 runs, 0 of them done" in out and "R50x3_fine-tune_10_4: 25 steps, 800 images of 32 px" in out
 
 
 def test_plan_of_a_probe_and_of_nothing(capsys):

@@ -69,7 +69,7 @@ def test_a_parent_with_other_classes_is_refused(world):
 
 
 def test_a_parent_without_weights_is_pre_trained_first(world, monkeypatch, capsys):
-    monkeypatch.setattr(upstream, "CHOICE", replace(SMALL, grown_from=""))
+    monkeypatch.setattr(upstream, "PARENT", replace(SMALL, grown_from=""))
     monkeypatch.setattr(upstream, "GROWTH", replace(SMALL, phases="16x0.25"))
     (world / weights.model_file(PARENT)).unlink()
     upstream.provide("BiT-T-R14x2", None, None, None, Engine(), PARENT)

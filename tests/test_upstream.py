@@ -30,6 +30,7 @@ def world(monkeypatch, tmp_path, tiny_imagenet):
     monkeypatch.setattr(upstream, "CHOICE", SMALL)
     small = finetune.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4, base_lr=0.01)
     monkeypatch.setattr(fewshot, "miniature", lambda examples, **changes: replace(small, **changes))
+    monkeypatch.setattr(fewshot, "thumbnail", lambda examples, **changes: replace(small, base_lr=0.02, **changes))
     for cached in (fewshot.cifar10, fewshot.resized_test):
         cached.cache_clear()
     yield tmp_path
@@ -55,6 +56,34 @@ def test_pre_trains_once_and_then_sweeps(world, capsys):
     )
     assert command("--run", "--seeds", "0", "1", "2") == 0
     assert "pre-training" not in capsys.readouterr().out and len(runs.load(sweeps.EXPERIMENT)) == 3
+
+
+def test_a_grown_network_is_measured_beside_its_parent_and_random_weights(world, monkeypatch, capsys):
+    monkeypatch.setattr(upstream, "PARENT", replace(SMALL, phases="16x1"))
+    monkeypatch.setattr(upstream, "GROWTH", replace(SMALL, phases="16x0.5"))
+    grown = ["--model", "BiT-T-R14x2", "--grow_from", "BiT-T-R14x1", "--precision", "bfloat16"]
+    assert command("--run", *grown) == 0
+    sweep = runs.load(sweeps.EXPERIMENT)
+    assert sorted(r.model for r in sweep) == sorted(["BiT-T-R14x2", "BiT-T-R14x1", "R14x2"] * 2)
+    assert {(r.setting["base_lr"], r.setting["precision"]) for r in sweep} == {(0.02, "bfloat16")}
+    made = {r.setting["weights_sha256"]: r.setting["grown_from"] for r in runs.load("pretrain")}
+    assert {made[r.setting["weights_sha256"]] for r in sweep if r.model == "BiT-T-R14x2"} == {"BiT-T-R14x1"}
+    capsys.readouterr()
+    assert command("--dry-run", *grown) == 0
+    assert capsys.readouterr().out == "6 runs, 6 of them done\n"
+
+
+def test_a_run_is_repeated_by_the_recipe_of_its_record(world, monkeypatch):
+    monkeypatch.setattr(upstream, "PARENT", SMALL)
+    monkeypatch.setattr(upstream, "GROWTH", SMALL)
+    assert command("--run", "--model", "BiT-T-R14x2", "--grow_from", "BiT-T-R14x1") == 0
+    used = []
+    original = fewshot.finetune
+    spy = lambda name, task, recipe, **options: used.append(recipe) or original(name, task, recipe, **options)  # noqa: E731
+    monkeypatch.setattr(fewshot, "finetune", spy)
+    record, again = fewshot.check(None, model="R14x2")
+    assert used[0].plain().items() <= record.setting.items() and used[0].base_lr == 0.02
+    assert again == record.result["top1"]
 
 
 def test_minutes_bound_it_and_a_stopped_one_goes_on_as_planned(world, monkeypatch):
@@ -118,5 +147,7 @@ def test_the_name_tells_the_share_of_the_upstream_images():
     assert upstream.choice_for("BiT-T-R50x3").fraction == 1 and upstream.choice_for("BiT-T-R50x3").model == "R50x3"
     grown = upstream.choice_for("BiT-T-R50x3-2.5pct", "BiT-T-R50x1")
     assert grown == replace(upstream.GROWTH, model="R50x3", fraction=0.025, grown_from="BiT-T-R50x1")
+    parent = upstream.choice_for("BiT-T-R50x1", base=upstream.PARENT)
+    assert parent == replace(upstream.PARENT, model="R50x1")
     with pytest.raises(TrainingError, match="cannot pre-train BiT-T-R50x3-CIFAR10: expected BiT-T-R50x3 or"):
         upstream.choice_for("BiT-T-R50x3-CIFAR10")

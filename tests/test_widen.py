@@ -172,3 +172,18 @@ def test_only_noise_lets_the_copies_part():
     noisy = widen(trained_like("R14x1"), 2)
     perturb(noisy, 0.01, seed=0)
     assert _gap_between_the_gradients_of_copies(noisy) > 0.01
+
+
+def test_each_weight_keeps_a_ninth_of_its_gradient():
+    # Of the factor 9, one 3 is the copies' shares of a channel's effect, the other what the next norm divides away.
+    model = trained_like("R14x1").double()
+    wide = widen(model, 3)
+    x = torch.randn(2, 3, 33, 33, generator=torch.Generator().manual_seed(1)).double()
+    for network in (model, wide):
+        nn.functional.cross_entropy(network(x), torch.tensor([0, 3])).backward()
+    for name in ("stages.0.0.conv_b.weight", "stages.3.0.conv_c.weight"):
+        small, large = (network.get_parameter(name).grad for network in (model, wide))
+        repeated = small.repeat_interleave(3, 0).repeat_interleave(3, 1)
+        torch.testing.assert_close(9 * large, repeated, rtol=1e-4, atol=1e-4 * repeated.abs().max().item())
+    small, large = (network.head.weight.grad for network in (model, wide))
+    torch.testing.assert_close(large, small.repeat_interleave(3, 1), rtol=1e-4, atol=1e-6)

@@ -195,7 +195,7 @@ See {numref}`fig-norm-running`.
 
 def build(source: Path) -> bytes:
     """Build the little site and return the notebook of its page."""
-    command = [sys.executable, "-m", "sphinx", "-v", "-W", str(source), str(source / "_build" / "html")]
+    command = [sys.executable, "-m", "sphinx", "-v", "-N", "-W", str(source), str(source / "_build" / "html")]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     (source / "log.txt").write_text(done.stdout, encoding="utf-8")
