@@ -164,16 +164,16 @@ def official() -> Figure:
     return fig
 
 
-@table("few-shot-rules", caption="BiT-HyperRule for a small task of 32-pixel images, and its miniature")
+@table("few-shot-rules", caption="BiT-HyperRule for a small task of 32-pixel images, and what is left of it here")
 def rules() -> list[list[str]]:
-    """The two recipes for 10 classes at 5 examples each, setting by setting."""
-    full, small = recipe.rule(50, (32, 32)), recipe.miniature(50)
+    """The three recipes for 10 classes at 5 examples each, setting by setting."""
+    recipes = recipe.rule(50, (32, 32)), recipe.miniature(50), recipe.thumbnail(50)
 
     def row(name: str, show: Callable[[recipe.Recipe], str]) -> list[str]:
-        return [name, show(full), show(small)]
+        return [name, *map(show, recipes)]
 
     return [
-        ["", "rule", "miniature"],
+        ["", "rule", "miniature", "thumbnail (R50x3 here)"],
         row("images resized to, cropped to", lambda r: f"{r.resize}, {r.crop} pixels"),
         row("steps, warm-up among them", lambda r: f"{r.schedule[-1]}, {r.schedule[0]}"),
         row("tenfold drops after steps", lambda r: ", ".join(str(step) for step in r.schedule[1:-1])),
@@ -196,7 +196,7 @@ def rules() -> list[list[str]]:
 def choice() -> list[list[str]]:
     """Mean held-out accuracy of the two subsets that saw every setting, by network, examples per class and setting."""
     trials = runs.load("few-shot-choice", method="fine-tune")
-    trials = [r for r in trials if r.setting["subset_seed"] in (0, 1)]
+    trials = [r for r in trials if r.setting["subset_seed"] in (0, 1) and r.model in (sweeps.SHIPPED, MINIATURE)]
     rows = [["start", "examples per class", "enlarged to", "learning rate: accuracy"]]
     cases = runs.group(trials, lambda r: (r.model, r.setting["examples_per_class"], _enlarged(r)))
     for (model, shots, side), group in sorted(cases.items()):

@@ -8,24 +8,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bitdoc import published, runs, sweeps
-from bitdoc.figures import figure, value
+from bitdoc.figures import figure, table, value
 from bitdoc.figures.fewshot_runs import draw_runs, empty_place, records_of
 from bitdoc.figures.style import COLOURS, ink, label, new
 
 #: Published upstream sets, smallest first.
 UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}
-#: What is measured here: colour and label.
+#: What is measured here: colour, label, and how far the label stands above its line's end, in points.
 MEASURED = {
-    "BiT-T-R50x3": ("purple", "Tiny ImageNet"),
-    "BiT-T-R50x1": ("sky", "its parent, R50x1"),
-    "R50x3": ("grey", "random weights"),
-    "BiT-S-R50x3": ("orange", "BiT-S"),
-    "BiT-M-R50x3": ("blue", "BiT-M"),
+    "BiT-T-R50x3": ("purple", "Tiny ImageNet", 6),
+    "BiT-T-R50x1": ("sky", "its parent, R50x1", -6),
+    "R50x3": ("grey", "random weights", 0),
+    "BiT-S-R50x3": ("orange", "BiT-S", 0),
+    "BiT-M-R50x3": ("blue", "BiT-M", 0),
 }
 #: Places that stay empty until a run is there: models, command, height of the frame's lower edge.
 _PLACES = (
     (("BiT-M-R50x3", "BiT-S-R50x3"), "… --run --model {}", 0.7),
-    (("BiT-T-R50x3", "BiT-T-R50x1", "R50x3"), "… --run --model {}\n--grow_from BiT-T-R50x1", 0.08),
+    (("BiT-T-R50x3", "BiT-T-R50x1", "R50x3"), "… --run --model BiT-T-R50x3\n--grow_from BiT-T-R50x1", 0.08),
 )
 
 
@@ -47,7 +47,7 @@ def _is_grown(record: runs.RunRecord) -> bool:
 def _axis(ax: Axes, title: str) -> None:
     ax.set_title(title)
     ax.set_xscale("log")
-    ax.set_xlim(0.8, 26)
+    ax.set_xlim(0.8, 55)
     ax.set_xticks(sweeps.SHOTS, [str(k) for k in sweeps.SHOTS])
     ax.minorticks_off()
     ax.set_xlabel("examples per class")
@@ -66,22 +66,22 @@ def _draw_published(ax: Axes) -> None:
         label(ax, 5, middle[1], f"BiT-{upstream}", COLOURS[colour], xytext=(22, 0))
     for shots, dots in published.COURSE_REPORT_R50X3.values.items():
         ax.plot([1.13 * shots] * 5, dots, "x", color=COLOURS["purple"], markersize=5)
-    ax.text(24, 13, "□ the paper's runs", ha="right", color=ink())
-    ax.text(24, 5, "× BiT-M again, a course report", ha="right", color=COLOURS["purple"])
+    ax.text(48, 13, "□ the paper's runs", ha="right", color=ink())
+    ax.text(48, 5, "× BiT-M again, a course report", ha="right", color=COLOURS["purple"])
     ax.set_ylabel("CIFAR-10 top-1 accuracy, %")
 
 
 def _draw_measured(ax: Axes) -> None:
     _axis(ax, "Measured here")
-    for model, (colour, text) in MEASURED.items():
+    for model, (colour, text, height) in MEASURED.items():
         if records := records_of(model):
-            draw_runs(ax, records, COLOURS[colour], text + (", grown" if _is_grown(records[0]) else ""))
+            text += ", grown" if _is_grown(records[0]) else ""
+            draw_runs(ax, records, COLOURS[colour], text, xytext=(6, height))
     for models, command, bottom in _PLACES:
         missing = [model for model in models if not records_of(model)]
         if missing:
             text = f"not run yet: {', '.join(missing)}"
-            used = command if missing[0] == models[0] else "… --run --model {}"
-            empty_place(ax, text, used.format(missing[0]), (0.03, bottom, 0.94, 0.22))
+            empty_place(ax, text, command.format(missing[0]), (0.03, bottom, 0.94, 0.22))
 
 
 def _caption() -> str:
@@ -132,9 +132,47 @@ def _rise(upstream: str) -> str:
 
 @value("r50x3-places")
 def places() -> str:
-    """A sentence on the runs that the figure waits for; nothing once they are there."""
+    """A sentence on the runs that the figure waits for; another once they are there."""
     missing = [model for models, *_ in _PLACES for model in models if not records_of(model)]
-    return f"Its right panel waits for {', '.join(missing)}." if missing else "All its places are filled."
+    return f"Its right panel waits for {' and '.join(missing)}." if missing else "All its places are filled."
+
+
+#: Roles of the three networks that are compared here.
+ROLES = {"grown": "BiT-T-R50x3", "parent": "BiT-T-R50x1", "scratch": "R50x3"}
+NOT_YET = "(not measured yet)"
+
+
+def accuracies(model: str, shots: int) -> list[float]:
+    """Accuracies of the runs made here, in percent."""
+    return [r.result["top1"] for r in records_of(model) if r.setting["examples_per_class"] == shots]
+
+
+def median(role: str, shots: int) -> float | None:
+    """Median accuracy of one of the three networks, in percent; None before its runs are made."""
+    return sweeps.medians(records_of(ROLES[role])).get(shots)
+
+
+def _difference(high: float | None, low: float | None) -> str:
+    return NOT_YET if high is None or low is None else f"{high - low:.1f}".replace("-", "−")
+
+
+def _range(role: str, shots: int) -> str:
+    found = accuracies(ROLES[role], shots)
+    return f"{max(found) - min(found):.1f}" if found else NOT_YET
+
+
+def _times(shots: int) -> str:
+    high, low = median("grown", shots), median("scratch", shots)
+    return NOT_YET if high is None or low is None else f"{high / low:.1f}"
+
+
+def upstream_accuracy(stage: str) -> str:
+    """Upstream validation accuracy of the parent, of the grown network at birth and after the noise, and at the end."""
+    used = {r.setting["weights_sha256"] for r in records_of(ROLES["grown"])}
+    found = [r for r in runs.load("pretrain") if r.setting.get("weights_sha256") in used]
+    if found and stage != "trained":
+        found = runs.load("grow", name=f"{found[0].name}_{stage}")
+    return f"{found[0].result['top1']:.1f}" if found else NOT_YET
 
 
 for _upstream in UPSTREAM:
@@ -145,6 +183,38 @@ for _shots in (1, 5):
     value(f"r50x3-report-{_shots}")(
         lambda k=_shots: f"{statistics.median(published.COURSE_REPORT_R50X3.values[k]):.1f}"
     )
+
+
+for _stage in ("parent", "birth", "noise", "trained"):
+    value(f"grown-upstream-{_stage}")(lambda s=_stage: upstream_accuracy(s))
+for _role in ROLES:
+    value(f"grown-rise-{_role}")(lambda r=_role: _difference(median(r, 10), median(r, 1)))
+for _shots in sweeps.SHOTS:
+    value(f"grown-median-{_shots}")(lambda k=_shots: _difference(median("grown", k), 0.0))
+    value(f"grown-spread-{_shots}")(lambda k=_shots: _range("grown", k))
+    value(f"grown-times-{_shots}")(lambda k=_shots: _times(k))
+    value(f"grown-width-{_shots}")(lambda k=_shots: _difference(median("grown", k), median("parent", k)))
+
+
+@table(
+    "few-shot-choice-grown",
+    caption=(
+        "How the thumbnail recipe's learning rate was chosen, once for the three networks: mean top-1 accuracy in "
+        "percent on 2,000 CIFAR-10 training images held out for it. The rate in use is the best in the mean of all"
+    ),
+)
+def choice() -> list[list[str]]:
+    """Mean held-out accuracy by network, examples per class, and learning rate."""
+    trials = [r for r in runs.load("few-shot-choice", method="fine-tune") if r.model in ROLES.values()]
+    rows = [["network", "examples per class", "learning rate: accuracy"]]
+    cases = runs.group(trials, lambda r: (r.model, r.setting["examples_per_class"]))
+    for (model, shots), group in cases.items():
+        means = [
+            f"{rate:g}: {statistics.mean(r.result['top1'] for r in g):.1f}"
+            for rate, g in runs.group(group, "base_lr").items()
+        ]
+        rows.append([model, str(shots), ", ".join(means)])
+    return rows if trials else [*rows, ["not measured yet", "", ""]]
 
 
 @value("r50x3-median-M")

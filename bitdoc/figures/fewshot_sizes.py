@@ -12,7 +12,7 @@ from bitdoc.figures import figure, table, value
 from bitdoc.figures.fewshot_runs import empty_place, records_of
 from bitdoc.figures.style import COLOURS, label, new
 
-ARCHITECTURES = ("R14x0.125", "R26x0.25", "R26x0.5", "R50x1")
+ARCHITECTURES = ("R14x0.125", "R26x0.25", "R26x0.5")
 #: Two networks of one depth, the second twice as wide: what the text compares.
 NARROW, WIDE = "R26x0.25", "R26x0.5"
 #: Share of Tiny ImageNet's training images: suffix of the model's name, and colour.
