@@ -128,8 +128,8 @@ def _draw_way(ax: Axes, label: str, accuracies: dict[int, list[float]], colour: 
     low, high = ([end(values) for values in accuracies.values()] for end in (min, max))
     ax.fill_between(shots, low, high, color=colour, alpha=0.18, lw=0)
     ax.plot(shots, medians, "o-", color=colour)
-    # Fine-tuning and probe end close together; their labels stand below and above the ends.
-    shift = {"fine-tuned": -7, "linear probe": 7}.get(label, 0)
+    # Fine-tuning and probe end close together; their labels stand above and below the ends.
+    shift = {"fine-tuned": 7, "linear probe": -7}.get(label, 0)
     style.label(ax, shots[-1], medians[-1], label, colour, fontsize=10, xytext=(6, shift))
 
 
