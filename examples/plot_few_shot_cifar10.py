@@ -4,7 +4,8 @@ Few-shot transfer to CIFAR-10
 
 How much does a network that has seen other pictures gain from one, two, five or ten labeled pictures of each class?
 This example draws the paper's Fig. 6 for CIFAR-10: the published values, and beside them what was measured with this
-package. With no arguments it draws from the cached runs in seconds; ``--run`` measures what is missing.
+package. With no arguments it draws from the cached runs in seconds; ``--run`` measures what is missing
+(name an empty folder in ``BITDOC_RESULTS`` to measure all anew).
 
 .. code-block:: bash
 

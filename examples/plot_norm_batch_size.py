@@ -4,8 +4,8 @@ Batch norm, group norm and the size of the batch
 
 Wu and He's group-norm paper has a figure that made its case: with fewer images in a batch, batch norm's error rises and
 group norm's does not. Here it is in miniature, with and without weight standardization, and after it the transfer table
-of the BiT paper. The page draws from cached runs in seconds. ``--run`` measures, goes on where it stopped, and adds to
-the cache::
+of the BiT paper. The page draws from cached runs in seconds. ``--run`` measures what the folder
+``BITDOC_RESULTS`` lacks, and goes on where it stopped::
 
     python examples/plot_norm_batch_size.py --run batch-size --datadir data   # about 1¾ hours of one core
     python examples/plot_norm_batch_size.py --run transfer --datadir data     # about 1½ hours of one core

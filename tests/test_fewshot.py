@@ -74,6 +74,21 @@ def test_the_probes_penalty_is_the_best_of_the_recorded_trials():
     assert max(by_penalty, key=lambda x: sum(r.result["top1"] for r in by_penalty[x])) == probe.PENALTY
 
 
+def test_the_thumbnails_rate_is_the_best_of_the_recorded_trials():
+    used, roles = recipe.thumbnail(50).base_lr, figures.fewshot_r50x3.ROLES
+    trials = [r for r in runs.load("few-shot-choice") if r.model in roles.values()]
+
+    def accuracies(of):
+        return {rate: [r.result["top1"] for r in group] for rate, group in runs.group(of, "base_lr").items()}
+
+    parent = accuracies(r for r in trials if r.model == roles["parent"])
+    assert len(parent) == 3 and {len(found) for found in parent.values()} == {4}
+    everywhere = accuracies(r for r in trials if r.setting["examples_per_class"] == 5 and r.setting["base_lr"] >= 0.03)
+    assert len(everywhere) == 2 and {len(found) for found in everywhere.values()} == {6}
+    for tried in (parent, everywhere):
+        assert max(tried, key=lambda rate: sum(tried[rate])) == used
+
+
 def test_a_sweep_makes_only_what_is_missing(results, cifar):
     todo = sweeps.plan("R14x0.25", shots=(1, 2), seeds=(0,))
     assert [r.name for r in fewshot.sweep(todo[:1], None)] == ["R14x0.25_fine-tune_1_0"]
