@@ -74,8 +74,8 @@ def thumbnail(examples: int, **changes) -> Recipe:
     """The rule at the scale at which two CPU cores fine-tune R50x3: a twentieth of the steps, a sixteenth of the batch.
 
     Images keep CIFAR-10's own 32 pixels, at which the grown networks learned upstream, and are mirrored but not
-    cropped. The learning rate was chosen once, on held-out CIFAR-10 training images, with R50x1; the records of that
-    choice are in the experiment ``few-shot-choice``.
+    cropped. The learning rate was chosen once, on held-out CIFAR-10 training images, with R50x1 and the R50x3 grown
+    from it; the records of that choice are in the experiment ``few-shot-choice``.
     """
     schedule = tuple(step // 20 for step in hyperrule.get_schedule(examples))
     recipe = Recipe(32, 32, schedule, batch=32, base_lr=0.03, mixup=hyperrule.get_mixup(examples))

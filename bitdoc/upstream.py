@@ -108,8 +108,8 @@ def provide(
 ) -> None:
     """Pre-train the ``BiT-T`` network ``name`` on Tiny ImageNet, unless its weights are found; keep them in the cache.
 
-    A network to grow from is provided first in the same way. A pre-training that was stopped goes on as it was planned.
-    Other models are left to :func:`bitdoc.weights.find`.
+    A network to grow from is provided first in the same way. ``base`` as for :func:`choice_for`. A pre-training that
+    was stopped goes on as it was planned. Other models are left to :func:`bitdoc.weights.find`.
     """
     if not name.startswith("BiT-T-"):
         if grow_from:
