@@ -297,6 +297,23 @@ def test_the_text_on_sizes_says_what_the_runs_say():
     assert 3 < points["sizes-data-gain-R26x0.25-5"] < points["sizes-data-gain-R26x0.5-5"]
 
 
+def test_the_text_on_r50x3_says_what_the_runs_say():
+    read = lambda name: float(values()[name]().replace("−", "-"))  # noqa: E731
+    for shots in sweeps.SHOTS:
+        assert read(f"grown-times-{shots}") > 1.5, "transfer helps at every number of shots"
+        assert abs(read(f"grown-width-{shots}")) < 1, "width buys nothing here"
+    assert read("grown-width-5") < 0, "at five the parent is ahead"
+    assert read("grown-rise-grown") > 2 * read("grown-rise-scratch")
+    assert read("grown-rise-to-5") < 15 < 25 < min(read(f"r50x3-rise-{upstream}") for upstream in "SML")
+    spread = {shots: read(f"grown-spread-{shots}") for shots in sweeps.SHOTS}
+    assert spread[2] == max(spread.values()) and spread[10] < spread[5] < spread[2]
+    assert read("grown-upstream-birth") == read("grown-upstream-parent")
+    assert 0 < read("grown-upstream-trained") - read("grown-upstream-noise") < 1
+    assert max(read("r50x3-width-5-S"), read("r50x3-width-5-M")) < 5 < read("r50x3-width-5-L")
+    for shots in (2, 5, 10):
+        assert read(f"grown-median-{shots}") < float(values()[f"miniature-{shots}"]().rstrip("%"))
+
+
 def test_the_table_of_upstream_networks_shows_the_newest_run_of_each_size(results):
     setting = {"fraction": 0.1, "steps": 1000, "batch": 128}
     for day, top1 in ((1, 11.0), (2, 12.5)):
