@@ -300,10 +300,9 @@ def test_the_text_on_sizes_says_what_the_runs_say():
 def test_the_text_on_r50x3_says_what_the_runs_say():
     read = lambda name: float(values()[name]().replace("−", "-"))  # noqa: E731
     for shots in sweeps.SHOTS:
-        assert read(f"grown-times-{shots}") > 1.5, "transfer helps at every number of shots"
+        assert 9 < read(f"grown-scratch-{shots}") < 14 < 25 < read(f"grown-median-{shots}"), "random weights guess"
         assert abs(read(f"grown-width-{shots}")) < 1, "width buys nothing here"
     assert read("grown-width-5") < 0, "at five the parent is ahead"
-    assert read("grown-rise-grown") > 2 * read("grown-rise-scratch")
     assert read("grown-rise-to-5") < 15 < 25 < min(read(f"r50x3-rise-{upstream}") for upstream in "SML")
     spread = {shots: read(f"grown-spread-{shots}") for shots in sweeps.SHOTS}
     assert spread[2] == max(spread.values()) and spread[10] < spread[5] < spread[2]

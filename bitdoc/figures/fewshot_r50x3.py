@@ -163,11 +163,6 @@ def _range(role: str, shots: int) -> str:
     return f"{max(found) - min(found):.1f}" if found else NOT_YET
 
 
-def _times(shots: int) -> str:
-    high, low = median("grown", shots), median("scratch", shots)
-    return NOT_YET if high is None or low is None else f"{high / low:.1f}"
-
-
 def upstream_accuracy(stage: str) -> str:
     """Upstream validation accuracy of the parent, of the grown network at birth and after the noise, and at the end."""
     used = {r.setting["weights_sha256"] for r in records_of(ROLES["grown"])}
@@ -196,13 +191,12 @@ for _shots in (1, 5):
 
 for _stage in ("parent", "birth", "noise", "trained"):
     value(f"grown-upstream-{_stage}")(lambda s=_stage: upstream_accuracy(s))
-for _role in ROLES:
-    value(f"grown-rise-{_role}")(lambda r=_role: _difference(median(r, 10), median(r, 1)))
+value("grown-rise-to-10")(lambda: _difference(median("grown", 10), median("grown", 1)))
 value("grown-rise-to-5")(lambda: _difference(median("grown", 5), median("grown", 1)))
 for _shots in sweeps.SHOTS:
     value(f"grown-median-{_shots}")(lambda k=_shots: _difference(median("grown", k), 0.0))
     value(f"grown-spread-{_shots}")(lambda k=_shots: _range("grown", k))
-    value(f"grown-times-{_shots}")(lambda k=_shots: _times(k))
+    value(f"grown-scratch-{_shots}")(lambda k=_shots: _difference(median("scratch", k), 0.0))
     value(f"grown-width-{_shots}")(lambda k=_shots: _difference(median("grown", k), median("parent", k)))
 
 
