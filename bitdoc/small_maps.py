@@ -1,7 +1,7 @@
 """Convolutions whose output is a single position, computed as the matrix product that they are.
 
 At 32 pixels the last stage of a BiT network works on maps of one position. A library for convolutions is not made for
-that: on a CPU its backward pass takes far longer than the product, and in R50x3 most of a step's time.
+that: on a CPU its backward pass takes longer than the product's.
 """
 
 from __future__ import annotations

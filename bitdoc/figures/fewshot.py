@@ -16,7 +16,7 @@ from bitdoc.figures import (
     table,
     value,
 )
-from bitdoc.figures.fewshot_runs import draw_runs, empty_place, records_of
+from bitdoc.figures.fewshot_runs import accuracies, draw_runs, empty_place, median_text, records_of, spread
 from bitdoc.figures.style import COLOURS, ink, label, new
 
 MINIATURE = sweeps.SHIPPED.removeprefix("BiT-T-")
@@ -213,11 +213,6 @@ def _enlarged(record: runs.RunRecord) -> str:
     return f"{record.setting['resize']}, {record.setting.get('interpolation', 'bilinear')}"
 
 
-def _median_text(model: str, shots: int, method: str = "fine-tune") -> str:
-    middle = sweeps.medians(records_of(model, method))
-    return f"{middle[shots]:.1f}%" if shots in middle else "not measured yet"
-
-
 def _gain_text(shots: int) -> str:
     with_past, without = (sweeps.medians(records_of(m)) for m in (sweeps.SHIPPED, MINIATURE))
     both = shots in with_past and shots in without
@@ -226,9 +221,9 @@ def _gain_text(shots: int) -> str:
 
 for _shots in sweeps.MORE_SHOTS:
     value(f"gain-{_shots}")(lambda k=_shots: _gain_text(k))
-    value(f"scratch-{_shots}")(lambda k=_shots: _median_text(MINIATURE, k))
-    value(f"miniature-{_shots}")(lambda k=_shots: _median_text(sweeps.SHIPPED, k))
-    value(f"probe-{_shots}")(lambda k=_shots: _median_text(sweeps.SHIPPED, k, "linear-probe"))
+    value(f"scratch-{_shots}")(lambda k=_shots: median_text(MINIATURE, k))
+    value(f"miniature-{_shots}")(lambda k=_shots: median_text(sweeps.SHIPPED, k))
+    value(f"probe-{_shots}")(lambda k=_shots: median_text(sweeps.SHIPPED, k, "linear-probe"))
 
 
 def _rise_text(model: str) -> str:
@@ -241,14 +236,8 @@ value("rise-miniature")(lambda: _rise_text(sweeps.SHIPPED))
 value("rise-scratch")(lambda: _rise_text(MINIATURE))
 
 
-def _spread_text(shots: int) -> str:
-    runs_there = [r for r in records_of(sweeps.SHIPPED) if r.setting["examples_per_class"] == shots]
-    found = [r.result["top1"] for r in runs_there]
-    return f"{max(found) - min(found):.1f}" if found else "not measured yet"
-
-
 for _shots in sweeps.MORE_SHOTS:
-    value(f"miniature-spread-{_shots}")(lambda k=_shots: _spread_text(k))
+    value(f"miniature-spread-{_shots}")(lambda k=_shots: spread(accuracies(sweeps.SHIPPED, k)))
 
 
 @value("miniature-upstream")

@@ -16,6 +16,32 @@ def records_of(model: str, method: str = "fine-tune") -> list[runs.RunRecord]:
     return records
 
 
+def accuracies(model: str, shots: int) -> list[float]:
+    """Accuracies, in percent, of all fine-tunings of one model at one number of examples per class."""
+    return [r.result["top1"] for r in records_of(model) if r.setting["examples_per_class"] == shots]
+
+
+def median(model: str, shots: int) -> float | None:
+    """Their median; None before the runs are made."""
+    return sweeps.medians(records_of(model)).get(shots)
+
+
+def median_text(model: str, shots: int, method: str = "fine-tune") -> str:
+    """Median accuracy of a model adapted in one way, for the text."""
+    middle = sweeps.medians(records_of(model, method))
+    return f"{middle[shots]:.1f}%" if shots in middle else "not measured yet"
+
+
+def points(high: float | None, low: float | None) -> str:
+    """Difference of two accuracies for the text, if both are there."""
+    return "(not measured yet)" if high is None or low is None else f"{high - low:.1f}".replace("-", "−")
+
+
+def spread(found: list[float]) -> str:
+    """Points between the best and the worst of some runs."""
+    return points(max(found, default=None), min(found, default=None))
+
+
 def draw_runs(ax: Axes, records: list[runs.RunRecord], colour: str, text: str, beside: float = 1.0, **options) -> None:
     """One light dot a run, a line through the medians, the label beside its last point.
 

@@ -7,9 +7,9 @@ import textwrap
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bitdoc import runs, sweeps
+from bitdoc import runs
 from bitdoc.figures import figure, table, value
-from bitdoc.figures.fewshot_runs import empty_place, records_of
+from bitdoc.figures.fewshot_runs import accuracies, empty_place, median, points, records_of
 from bitdoc.figures.style import COLOURS, label, new
 
 ARCHITECTURES = ("R14x0.125", "R26x0.25", "R26x0.5")
@@ -26,14 +26,8 @@ def model_name(arch: str, share: str) -> str:
     return f"BiT-T-{arch}{UPSTREAM[share][0]}"
 
 
-def accuracies(arch: str, share: str, shots: int) -> list[float]:
-    """Accuracies, in percent, of all fine-tunings of one miniature at one number of examples per class."""
-    records = records_of(model_name(arch, share))
-    return [r.result["top1"] for r in records if r.setting["examples_per_class"] == shots]
-
-
 def _median(arch: str, share: str, shots: int) -> float | None:
-    return sweeps.medians(records_of(model_name(arch, share))).get(shots)
+    return median(model_name(arch, share), shots)
 
 
 def _all() -> list[runs.RunRecord]:
@@ -70,7 +64,7 @@ def _line(ax: Axes, share: str, shots: int) -> None:
     marker, style = SHOTS[shots]
     colour = COLOURS[UPSTREAM[share][1]]
     for x, arch in enumerate(ARCHITECTURES):
-        dots = accuracies(arch, share, shots)
+        dots = accuracies(model_name(arch, share), shots)
         ax.plot([x] * len(dots), dots, marker, color=colour, alpha=0.35, markersize=4, mew=0)
     points = [(x, m) for x, arch in enumerate(ARCHITECTURES) if (m := _median(arch, share, shots)) is not None]
     if points:
@@ -125,8 +119,7 @@ def upstream() -> list[list[str]]:
 
 def _difference(of: tuple[str, str], minus: tuple[str, str], shots: int) -> str:
     """Points between the medians of two (architecture, upstream share)."""
-    high, low = _median(*of, shots), _median(*minus, shots)
-    return "(not measured yet)" if high is None or low is None else f"{high - low:.1f}".replace("-", "−")
+    return points(_median(*of, shots), _median(*minus, shots))
 
 
 for _arch in ARCHITECTURES:
