@@ -192,7 +192,8 @@ def test_the_prose_describes_the_runs_as_they_are():
     prose = " ".join(PAGE.read_text(encoding="utf-8").split())
     assert f"makes {steps} steps of {recipe.batch} images at {recipe.crop} pixels" in prose
     assert f"{mixup_study.FACTOR} times shorter" in prose
-    assert f"These runs see {images:,} images each, the longer ones {mixup_study.LONGER * images:,}" in prose
+    longer = f"longer ones at 1,000 images per class {mixup_study.LONGER * images:,}"
+    assert f"These runs see {images:,} images each, {longer}" in prose
     assert f"BiT's shortest fine-tuning with MixUp sees {hyperrule.get_schedule(20_000)[-1] * 512:,}" in prose
     script = " ".join((PAGE.parents[1] / "examples" / "plot_mixup_study.py").read_text(encoding="utf-8").split())
     assert f"makes the same {steps} steps" in script

@@ -20,7 +20,7 @@ PACKAGE = Path(bitdoc.__file__).parent
 FLOORS = (
     {"files", "norms", "mixup", "hyperrule", "published", "runs", "images", "engine"},
     {"resnet"},
-    {"weights", "data", "cost", "widen"},
+    {"weights", "data", "cost", "widen", "small_maps"},
     {"detector", "training", "recipe", "checkpoint"},
     {"finetune", "grow"},
     {"pretrain"},
