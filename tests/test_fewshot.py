@@ -301,6 +301,10 @@ def test_the_text_on_r50x3_says_what_the_runs_say():
     read = lambda name: float(values()[name]().rstrip("%").replace("−", "-"))  # noqa: E731
     for shots in sweeps.SHOTS:
         assert 9 < read(f"grown-scratch-{shots}") < 14 < 25 < read(f"grown-median-{shots}"), "random weights guess"
+    trained = {model: runs.load(sweeps.EXPERIMENT, model=model) for model in ("R50x3", "BiT-T-R50x3", "BiT-T-R50x1")}
+    assert {len(records) for records in trained.values()} == {20}
+    for model, records in trained.items():
+        assert all(figures.fewshot_r50x3.diverged(record) == (model == "R50x3") for record in records)
         assert abs(read(f"grown-width-{shots}")) < 1, "width buys nothing here"
     assert read("grown-width-5") < 0, "at five the parent is ahead"
     assert read("grown-rise-to-5") < 15 < 25 < min(read(f"r50x3-rise-{upstream}") for upstream in "SML")

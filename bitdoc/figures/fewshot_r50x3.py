@@ -54,10 +54,16 @@ def _is_grown(record: runs.RunRecord) -> bool:
     return any(r.setting.get("grown_from") for r in made)
 
 
+def diverged(record: runs.RunRecord) -> bool:
+    """Whether the training loss ended above where it began, at that of guessing."""
+    loss = record.curve.get("loss", [])
+    return bool(loss) and loss[-1] > loss[0]
+
+
 def _axis(ax: Axes, title: str) -> None:
     ax.set_title(title)
     ax.set_xscale("log")
-    ax.set_xlim(0.8, 70)
+    ax.set_xlim(0.8, 85)
     ax.set_xticks(sweeps.SHOTS, [str(k) for k in sweeps.SHOTS])
     ax.minorticks_off()
     ax.set_xlabel("examples per class")
@@ -76,8 +82,8 @@ def _draw_published(ax: Axes) -> None:
         label(ax, 5, middle[1], f"BiT-{upstream}", COLOURS[colour], xytext=(22, 0))
     for shots, dots in published.COURSE_REPORT_R50X3.values.items():
         ax.plot([1.13 * shots] * 5, dots, "x", color=COLOURS["purple"], markersize=5)
-    ax.text(60, 13, "□ the paper's runs", ha="right", color=ink())
-    ax.text(60, 5, "× BiT-M again, a course report", ha="right", color=COLOURS["purple"])
+    ax.text(72, 13, "□ the paper's runs", ha="right", color=ink())
+    ax.text(72, 5, "× BiT-M again, a course report", ha="right", color=COLOURS["purple"])
     ax.set_ylabel("CIFAR-10 top-1 accuracy, %")
 
 
@@ -85,7 +91,7 @@ def _draw_measured(ax: Axes) -> None:
     _axis(ax, "Measured here")
     for model, (colour, text, height, beside) in MEASURED.items():
         if records := records_of(model):
-            text += ", grown" if _is_grown(records[0]) else ""
+            text += ", grown" if _is_grown(records[0]) else ",\ndiverged" if all(map(diverged, records)) else ""
             draw_runs(ax, records, COLOURS[colour], text, beside, xytext=(6, height))
     for models, command, bottom in _PLACES:
         missing = [model for model in models if not records_of(model)]
@@ -112,6 +118,7 @@ def _alt() -> str:
     found = [
         f"{model} has {middle[min(middle)]:.0f}% at {min(middle)} and "
         f"{middle[max(middle)]:.0f}% at {max(middle)} per class"
+        + (", its training having diverged" if all(map(diverged, records_of(model))) else "")
         for model in MEASURED
         if (middle := sweeps.medians(records_of(model)))
     ]
