@@ -22,7 +22,7 @@ from bitdoc.files import cache_folder
 from bitdoc.finetune import Engine, Recipe, Task, finetune, miniature, rule
 from bitdoc.forecast import arch_of, print_plan
 from bitdoc.probe import linear_probe
-from bitdoc.recipe import FROM_SCRATCH, thumbnail
+from bitdoc.recipe import FROM_SCRATCH, THUMBNAIL_FROM_SCRATCH, thumbnail
 from bitdoc.sweeps import (
     EXPERIMENT,
     SEEDS,
@@ -55,10 +55,11 @@ def recipe_for(run: Run, images: data.Images, *, grown: bool = False, **changes)
     ``grown`` asks for the recipe of a grown network, its parent, and the same architecture from random weights.
     """
     examples = run.shots * len(images.classes)
+    pretrained = run.model.startswith("BiT-")
     if grown:
-        return thumbnail(examples, **changes)
+        return thumbnail(examples, **({} if pretrained else THUMBNAIL_FROM_SCRATCH) | changes)
     if is_miniature(run.model):
-        return miniature(examples, **({} if run.model.startswith("BiT-") else FROM_SCRATCH) | changes)
+        return miniature(examples, **({} if pretrained else FROM_SCRATCH) | changes)
     return rule(examples, images.size, **changes)
 
 

@@ -52,6 +52,9 @@ def test_recipes_by_model():
     assert fewshot.recipe_for(sweeps.Run(sweeps.SHIPPED, "fine-tune", 5, 0), images) == finetune.miniature(50)
     scratch = fewshot.recipe_for(sweeps.Run("R26x0.5", "fine-tune", 5, 0), images)
     assert scratch == finetune.miniature(50, **recipe.FROM_SCRATCH)
+    for model, changes in (("BiT-T-R50x3", {}), ("BiT-T-R50x1", {}), ("R50x3", recipe.THUMBNAIL_FROM_SCRATCH)):
+        grown = fewshot.recipe_for(sweeps.Run(model, "fine-tune", 5, 0), images, grown=True)
+        assert grown == recipe.thumbnail(50, **changes)
 
 
 @pytest.mark.parametrize("start", [sweeps.SHIPPED, "R26x0.5"])
@@ -87,6 +90,9 @@ def test_the_thumbnails_rate_is_the_best_of_the_recorded_trials():
     assert len(everywhere) == 2 and {len(found) for found in everywhere.values()} == {4}
     for tried in (parent, everywhere):
         assert max(tried, key=lambda rate: sum(tried[rate])) == used
+    scratch = accuracies(runs.load("few-shot-choice", model="R50x3"))
+    assert len(scratch) == 5 and {len(found) for found in scratch.values()} == {4}
+    assert max(scratch, key=lambda rate: sum(scratch[rate])) == recipe.THUMBNAIL_FROM_SCRATCH["base_lr"]
 
 
 def test_a_sweep_makes_only_what_is_missing(results, cifar):
@@ -305,6 +311,7 @@ def test_the_text_on_r50x3_says_what_the_runs_say():
     assert {len(records) for records in trained.values()} == {20}
     for model, records in trained.items():
         assert all(figures.fewshot_r50x3.diverged(record) == (model == "R50x3") for record in records)
+    for shots in sweeps.SHOTS:
         assert abs(read(f"grown-width-{shots}")) < 1, "width buys nothing here"
     assert read("grown-width-5") < 0, "at five the parent is ahead"
     assert read("grown-rise-to-5") < 15 < 25 < min(read(f"r50x3-rise-{upstream}") for upstream in "SML")

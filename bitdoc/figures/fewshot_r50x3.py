@@ -195,19 +195,20 @@ for _shots in sweeps.SHOTS:
 @table(
     "few-shot-choice-grown",
     caption=(
-        "How the thumbnail recipe's learning rate was chosen, with the grown network and its parent: mean top-1 "
-        "accuracy in percent on 2,000 CIFAR-10 training images held out for it, two subsets a number. The rate in use, "
-        "0.03, is the best of each network in the mean of its trials"
+        "How the thumbnail recipe's learning rate was chosen, with the grown network, its parent, and random weights: "
+        "mean top-1 accuracy in percent on 2,000 CIFAR-10 training images held out for it, two subsets a number. In "
+        "use is the best of each network in the mean of its trials: 0.03 for pre-trained weights, 0.01 for random "
+        "ones. Where training diverged, its loss ended above that of guessing"
     ),
 )
 def choice() -> list[list[str]]:
     """Mean held-out accuracy by network, examples per class, and learning rate."""
-    trials = [r for r in runs.load("few-shot-choice", method="fine-tune") if r.model in (GROWN, PARENT)]
+    trials = [r for r in runs.load("few-shot-choice", method="fine-tune") if r.model in (GROWN, PARENT, SCRATCH)]
     rows = [["network", "examples per class", "learning rate: accuracy"]]
     cases = runs.group(trials, lambda r: (r.model, r.setting["examples_per_class"]))
     for (model, shots), group in cases.items():
         means = [
-            f"{rate:g}: {statistics.mean(r.result['top1'] for r in g):.1f}"
+            f"{rate:g}: {statistics.mean(r.result['top1'] for r in g):.1f}" + " (diverged)" * all(map(diverged, g))
             for rate, g in runs.group(group, "base_lr").items()
         ]
         rows.append([model, str(shots), ", ".join(means)])
