@@ -16,7 +16,17 @@ from bitdoc.figures import (
     table,
     value,
 )
-from bitdoc.figures.fewshot_runs import accuracies, draw_runs, empty_place, median_text, records_of, spread
+from bitdoc.figures.fewshot_runs import (
+    accuracies,
+    draw_runs,
+    empty_place,
+    median,
+    median_text,
+    points,
+    records_of,
+    spread,
+    times,
+)
 from bitdoc.figures.style import COLOURS, ink, label, new
 
 MINIATURE = sweeps.SHIPPED.removeprefix("BiT-T-")
@@ -213,27 +223,15 @@ def _enlarged(record: runs.RunRecord) -> str:
     return f"{record.setting['resize']}, {record.setting.get('interpolation', 'bilinear')}"
 
 
-def _gain_text(shots: int) -> str:
-    with_past, without = (sweeps.medians(records_of(m)) for m in (sweeps.SHIPPED, MINIATURE))
-    both = shots in with_past and shots in without
-    return f"{with_past[shots] / without[shots]:.1f}" if both else "not measured yet"
-
-
 for _shots in sweeps.MORE_SHOTS:
-    value(f"gain-{_shots}")(lambda k=_shots: _gain_text(k))
+    value(f"gain-{_shots}")(lambda k=_shots: times(median(sweeps.SHIPPED, k), median(MINIATURE, k)))
     value(f"scratch-{_shots}")(lambda k=_shots: median_text(MINIATURE, k))
     value(f"miniature-{_shots}")(lambda k=_shots: median_text(sweeps.SHIPPED, k))
     value(f"probe-{_shots}")(lambda k=_shots: median_text(sweeps.SHIPPED, k, "linear-probe"))
 
 
-def _rise_text(model: str) -> str:
-    """Points that the median rises from one example of each class to ten."""
-    middle = sweeps.medians(records_of(model))
-    return f"{middle[10] - middle[1]:.1f}" if {1, 10} <= middle.keys() else "not measured yet"
-
-
-value("rise-miniature")(lambda: _rise_text(sweeps.SHIPPED))
-value("rise-scratch")(lambda: _rise_text(MINIATURE))
+for _name, _model in (("miniature", sweeps.SHIPPED), ("scratch", MINIATURE)):
+    value(f"rise-{_name}")(lambda m=_model: points(median(m, 10), median(m, 1)))
 
 
 for _shots in sweeps.MORE_SHOTS:

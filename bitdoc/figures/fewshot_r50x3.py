@@ -18,6 +18,7 @@ from bitdoc.figures.fewshot_runs import (
     points,
     records_of,
     spread,
+    times,
 )
 from bitdoc.figures.style import COLOURS, ink, label, new
 
@@ -26,7 +27,7 @@ UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}
 #: What is measured here: colour, label, how far the label stands above its line's end, in points, and a factor that
 #: moves the line to the right; a network and its parent would cover each other.
 MEASURED = {
-    "BiT-T-R50x3": ("purple", "Tiny ImageNet", 7, 1.0),
+    "BiT-T-R50x3": ("purple", "Tiny ImageNet", 9, 1.0),
     "BiT-T-R50x1": ("sky", "its parent, R50x1", -5, 1.12),
     "R50x3": ("grey", "random weights", 0, 1.0),
     "BiT-S-R50x3": ("orange", "BiT-S", 0, 1.0),
@@ -52,12 +53,6 @@ def _is_grown(record: runs.RunRecord) -> bool:
     """Whether the weights that a run started from were grown from a narrower network's."""
     made = runs.load("pretrain", weights_sha256=record.setting.get("weights_sha256"))
     return any(r.setting.get("grown_from") for r in made)
-
-
-def diverged(record: runs.RunRecord) -> bool:
-    """Whether the training loss ended above where it began, at that of guessing."""
-    loss = record.curve.get("loss", [])
-    return bool(loss) and loss[-1] > loss[0]
 
 
 def _axis(ax: Axes, title: str) -> None:
@@ -91,7 +86,7 @@ def _draw_measured(ax: Axes) -> None:
     _axis(ax, "Measured here")
     for model, (colour, text, height, beside) in MEASURED.items():
         if records := records_of(model):
-            text += ", grown" if _is_grown(records[0]) else ",\ndiverged" if all(map(diverged, records)) else ""
+            text += ", grown" if _is_grown(records[0]) else ""
             draw_runs(ax, records, COLOURS[colour], text, beside, xytext=(6, height))
     for models, command, bottom in _PLACES:
         missing = [model for model in models if not records_of(model)]
@@ -118,7 +113,6 @@ def _alt() -> str:
     found = [
         f"{model} has {middle[min(middle)]:.0f}% at {min(middle)} and "
         f"{middle[max(middle)]:.0f}% at {max(middle)} per class"
-        + (", its training having diverged" if all(map(diverged, records_of(model))) else "")
         for model in MEASURED
         if (middle := sweeps.medians(records_of(model)))
     ]
@@ -164,6 +158,12 @@ def upstream_accuracy(stage: str) -> str:
     return f"{found[0].result['top1']:.1f}" if found else "(not measured yet)"
 
 
+def _last_loss(shots: int) -> str:
+    """Training loss in the last step from random weights, its median over the runs."""
+    found = [r.curve["loss"][-1] for r in records_of(SCRATCH) if r.setting["examples_per_class"] == shots]
+    return f"{statistics.median(found):.2f}" if found else "(not measured yet)"
+
+
 def _published_width(upstream: str, shots: int) -> str:
     """Points between the published medians of R50x3 and R50x1."""
     medians = published.FIG6_MEDIANS.values["cifar10"][shots]
@@ -185,11 +185,20 @@ for _stage in ("parent", "birth", "noise", "trained"):
     value(f"grown-upstream-{_stage}")(lambda s=_stage: upstream_accuracy(s))
 for _shots in (5, 10):
     value(f"grown-rise-to-{_shots}")(lambda k=_shots: points(median(GROWN, k), median(GROWN, 1)))
+    value(f"grown-scratch-rise-to-{_shots}")(lambda k=_shots: points(median(SCRATCH, k), median(SCRATCH, 1)))
+    value(f"grown-scratch-loss-{_shots}")(lambda k=_shots: _last_loss(k))
 for _shots in sweeps.SHOTS:
     value(f"grown-median-{_shots}")(lambda k=_shots: median_text(GROWN, k))
     value(f"grown-scratch-{_shots}")(lambda k=_shots: median_text(SCRATCH, k))
+    value(f"grown-gain-{_shots}")(lambda k=_shots: times(median(GROWN, k), median(SCRATCH, k)))
     value(f"grown-spread-{_shots}")(lambda k=_shots: spread(accuracies(GROWN, k)))
     value(f"grown-width-{_shots}")(lambda k=_shots: points(median(GROWN, k), median(PARENT, k)))
+
+
+def diverged(record: runs.RunRecord) -> bool:
+    """Whether the training loss ended above where it began, at that of guessing."""
+    loss = record.curve["loss"]
+    return loss[-1] > loss[0]
 
 
 @table(

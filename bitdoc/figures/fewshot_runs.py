@@ -37,6 +37,11 @@ def points(high: float | None, low: float | None) -> str:
     return "(not measured yet)" if high is None or low is None else f"{high - low:.1f}".replace("-", "−")
 
 
+def times(high: float | None, low: float | None) -> str:
+    """How many times one accuracy is another, for the text, if both are there."""
+    return "(not measured yet)" if high is None or low is None else f"{high / low:.1f}"
+
+
 def spread(found: list[float]) -> str:
     """Points between the best and the worst of some runs."""
     return points(max(found, default=None), min(found, default=None))
