@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bitdoc import data, fewshot, finetune, pretrain, runs, sweeps, upstream, weights
+from bitdoc import data, fewshot, finetune, pretrain, recipe, runs, sweeps, upstream, weights
 from bitdoc.engine import Engine
 from bitdoc.recipe import Upstream
 from bitdoc.training import TrainingError
@@ -30,7 +30,7 @@ def world(monkeypatch, tmp_path, tiny_imagenet):
     monkeypatch.setattr(upstream, "CHOICE", SMALL)
     small = finetune.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4, base_lr=0.01)
     monkeypatch.setattr(fewshot, "miniature", lambda examples, **changes: replace(small, **changes))
-    monkeypatch.setattr(fewshot, "thumbnail", lambda examples, **changes: replace(small, base_lr=0.02, **changes))
+    monkeypatch.setattr(fewshot, "thumbnail", lambda examples, **changes: replace(small, **{"base_lr": 0.02} | changes))
     for cached in (fewshot.cifar10, fewshot.resized_test):
         cached.cache_clear()
     yield tmp_path
@@ -65,7 +65,13 @@ def test_a_grown_network_is_measured_beside_its_parent_and_random_weights(world,
     assert command("--run", *grown) == 0
     sweep = runs.load(sweeps.EXPERIMENT)
     assert sorted(r.model for r in sweep) == sorted(["BiT-T-R14x2", "BiT-T-R14x1", "R14x2"] * 2)
-    assert {(r.setting["base_lr"], r.setting["precision"]) for r in sweep} == {(0.02, "bfloat16")}
+    scratch = recipe.THUMBNAIL_FROM_SCRATCH["base_lr"]
+    assert {(r.model, r.setting["base_lr"]) for r in sweep} == {
+        ("BiT-T-R14x2", 0.02),
+        ("BiT-T-R14x1", 0.02),
+        ("R14x2", scratch),
+    }
+    assert {r.setting["precision"] for r in sweep} == {"bfloat16"}
     made = {r.setting["weights_sha256"]: r.setting["grown_from"] for r in runs.load("pretrain")}
     assert {made[r.setting["weights_sha256"]] for r in sweep if r.model == "BiT-T-R14x2"} == {"BiT-T-R14x1"}
     capsys.readouterr()
@@ -79,10 +85,13 @@ def test_a_run_is_repeated_by_the_recipe_of_its_record(world, monkeypatch):
     assert command("--run", "--model", "BiT-T-R14x2", "--grow_from", "BiT-T-R14x1") == 0
     used = []
     original = fewshot.finetune
-    spy = lambda name, task, recipe, **options: used.append(recipe) or original(name, task, recipe, **options)  # noqa: E731
+    spy = lambda name, task, by, **options: used.append(by) or original(name, task, by, **options)  # noqa: E731
     monkeypatch.setattr(fewshot, "finetune", spy)
     record, again = fewshot.check(None, model="R14x2")
-    assert used[0].plain().items() <= record.setting.items() and used[0].base_lr == 0.02
+    assert (
+        used[0].plain().items() <= record.setting.items()
+        and used[0].base_lr == recipe.THUMBNAIL_FROM_SCRATCH["base_lr"]
+    )
     assert again == record.result["top1"]
 
 

@@ -14,7 +14,8 @@ from bitdoc.figures import figure, style, value
 
 #: Boxes drawn by hand around two things in the photograph: x1, y1, x2, y2 in pixels.
 TRUTH = {"cup": (172, 17, 410, 308), "spoon": (325, 66, 425, 327)}
-_COLOUR = {"cup": "sky", "spoon": "yellow"}
+#: What lies behind words on the photograph, so that they can be read on any part of it.
+_BEHIND = {"facecolor": "#121416", "edgecolor": "none", "alpha": 0.65, "pad": 1.5}
 OBJECT, BACKGROUND = 0.5, 0.4
 
 
@@ -86,7 +87,7 @@ def _cell(ax: Axes, level: str, x: float, y: float, colour: str) -> None:
     cx, cy = centres[nearest].tolist()
     ax.plot(cx, cy, "o", color=colour, markersize=6)
     right = float(boxes[nearest][:, 2].max())
-    ax.text(right + 6, cy, level, color=colour, fontsize=12, weight="bold", va="center")
+    ax.text(right + 8, cy, level, color=colour, fontsize=12, weight="bold", va="center", bbox=_BEHIND)
 
 
 @figure(
@@ -119,5 +120,5 @@ def on_a_photograph() -> Figure:
             _rectangle(bottom, box, colour, 0.8, alpha=0.8)
         _rectangle(bottom, TRUTH[name], "#FFFFFF", 2.2, linestyle=(0, (3, 2)))
         x1, _, _, y2 = TRUTH[name]
-        bottom.text(x1 + 5, y2 + 16, name, color="#FFFFFF", fontsize=11, weight="bold")
+        bottom.text(x1 + 7, y2 + 17, name, color="#FFFFFF", fontsize=11, weight="bold", bbox=_BEHIND)
     return fig

@@ -64,9 +64,8 @@ def curves() -> Figure:
         at = 0.92 - 0.12 * list(GAMMAS).index(gamma)
         height = float(focal_loss(torch.tensor(at), gamma))
         box = {"facecolor": style.ink("paper"), "edgecolor": "none", "pad": 1}
-        top.text(
-            at, height, f"γ = {gamma:g}", color=style.COLOURS[colour], fontsize=10, ha="center", va="center", bbox=box
-        )
+        ink = style.words(style.COLOURS[colour])
+        top.text(at, height, f"γ = {gamma:g}", color=ink, fontsize=10, ha="center", va="center", bbox=box)
     top.set(yscale="log", xlim=(0, 1), ylim=(1e-4, 6), xlabel="probability of the true answer", ylabel="loss")
     top.grid(axis="y")
     shares = [background_share(gamma) for gamma in GAMMAS]

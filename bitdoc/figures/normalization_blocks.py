@@ -125,7 +125,7 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
         ax.text(x, -0.13, f"image {image + 1}", ha="center", va="top", fontsize=10)
     ax.annotate("", (-0.16, top - 0.2), (-0.16, 0.0), arrowprops={"arrowstyle": "->", "color": style.ink(), "lw": 1})
     ax.text(-0.3, top / 2 - 0.1, "channels", rotation=90, ha="center", va="center", fontsize=10)
-    ax.text(-0.4, top + 0.75, norm.name, color=style.COLOURS[norm.colour], weight="bold", fontsize=13)
+    ax.text(-0.4, top + 0.75, norm.name, color=style.words(style.COLOURS[norm.colour]), weight="bold", fontsize=13)
     ax.text(-0.4, top + 0.68, f"{norm.words}\n{norm.axes}: {norm.sets}", fontsize=10.5, va="top", linespacing=1.35)
     ax.set(xlim=(-0.45, 5.75), ylim=(-0.5, top + 1.1), aspect="equal")
     ax.axis("off")
@@ -159,12 +159,13 @@ def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
     """Write the example's sixteen numbers, colour the set of the followed value, print its mean and spread."""
     n, c, _, w = BLOCK.shape
     marked = same_set(norm.key, tuple(BLOCK.shape), FOLLOWED[:2], groups)
+    colour = style.words(style.COLOURS[norm.colour])
     for image in range(n):
         for channel in range(c):
             for column in range(w):
                 x, y = image * 2.5 + column, c - 1 - channel
                 inside = bool(marked[image, channel])
-                face = style.COLOURS[norm.colour] if inside else style.ink("wash")
+                face = colour if inside else style.ink("wash")
                 ax.add_patch(Rectangle((x, y), 1, 1, facecolor=face, edgecolor=style.ink("paper"), linewidth=1.5))
                 followed = (image, channel, 0, column) == FOLLOWED
                 ink = style.ink("paper") if inside else style.ink()
@@ -187,7 +188,7 @@ def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
         ha="center",
         va="top",
         fontsize=11,
-        color=style.COLOURS[norm.colour],
+        color=colour,
         weight="bold",
     )
     ax.set_title(f"{norm.name}: {len(values.flatten())} values", fontsize=10.5)

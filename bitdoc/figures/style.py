@@ -1,7 +1,7 @@
 """One look for all figures: a palette safe for colour-blind readers, in a light and a dark version.
 
-The data colours are Okabe & Ito's, which survive the common colour-vision deficiencies; three of them are lightened in
-the dark theme, where they would sink into the ground.
+The data colours have the hues of Okabe & Ito's palette. Their lightness was chosen so that any two stay apart for the
+common colour-vision deficiencies too, and so that words can be read in them; the dark theme has lighter ones.
 """
 
 from __future__ import annotations
@@ -16,23 +16,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 _LIGHT = {
-    "blue": "#0072B2",
-    "orange": "#D55E00",
-    "green": "#008060",
-    "purple": "#AA4A8B",
-    "sky": "#3C9BD6",
-    "yellow": "#B58900",
-    "grey": "#6B7280",
+    "blue": "#0055C8",
+    "orange": "#B34700",
+    "green": "#0F7A57",
+    "purple": "#AE34A0",
+    "sky": "#369BE6",
+    "yellow": "#B98E00",
+    "grey": "#555A69",
 }
 _DARK = {
-    "blue": "#5AB4F0",
-    "orange": "#FF8C42",
-    "green": "#2EC4A0",
-    "purple": "#E08BC3",
-    "sky": "#8FD0FF",
-    "yellow": "#F0D24B",
-    "grey": "#9CA3AF",
+    "blue": "#4A90FF",
+    "orange": "#F9703E",
+    "green": "#22D68F",
+    "purple": "#C66BB0",
+    "sky": "#9AD6FF",
+    "yellow": "#FFDD55",
+    "grey": "#B9BEC7",
 }
+#: Words about marks of a colour that is too pale for words on white.
+_WORDS = {_LIGHT["sky"]: "#1A6CA8", _LIGHT["yellow"]: "#7D5F00"}
 _GROUND = {
     # ink: text and axes; faint: grids and quiet marks; paper: the ground itself; wash: fills behind text.
     "light": {"ink": "#1F2933", "faint": "#D5DAE1", "paper": "#FFFFFF", "wash": "#EEF2F6"},
@@ -57,6 +59,11 @@ class _Palette(Mapping):
 
 #: Data colours by name: ``COLOURS["blue"]`` and so on, right for the theme in use.
 COLOURS = _Palette()
+
+
+def words(colour: str) -> str:
+    """Colour of words about marks of ``colour``: the same, or a darker one where that is too pale to be read."""
+    return _WORDS.get(colour, colour)
 
 
 def ink(role: str = "ink") -> str:
@@ -127,7 +134,7 @@ def label(ax: Axes, x: float, y: float, text: str, colour: str, **options) -> No
         "xytext": (6, 0),
         "textcoords": "offset points",
         "va": "center",
-        "color": colour,
+        "color": words(colour),
         "fontsize": 9,
     }
     ax.annotate(text, (x, y), annotation_clip=False, **(settings | options))

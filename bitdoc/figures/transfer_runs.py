@@ -188,7 +188,7 @@ def _draw_map(ax: Axes, record: runs.RunRecord, when: str) -> None:
             statistics.median(x),
             statistics.median(y),
             name,
-            color=colour,
+            color=style.words(colour),
             fontsize=10,
             weight="bold",
             ha="center",
