@@ -90,9 +90,22 @@ def test_the_thumbnails_rate_is_the_best_of_the_recorded_trials():
     assert len(everywhere) == 2 and {len(found) for found in everywhere.values()} == {4}
     for tried in (parent, everywhere):
         assert max(tried, key=lambda rate: sum(tried[rate])) == used
-    scratch = accuracies(runs.load("few-shot-choice", model="R50x3"))
-    assert len(scratch) == 5 and {len(found) for found in scratch.values()} == {4}
-    assert max(scratch, key=lambda rate: sum(scratch[rate])) == recipe.THUMBNAIL_FROM_SCRATCH["base_lr"]
+
+
+def test_the_thumbnails_settings_from_random_weights_are_the_best_of_the_recorded_trials():
+    trials = runs.group(
+        runs.load("few-shot-choice", model="R50x3"),
+        lambda r: (r.setting["base_lr"], r.setting["resize"], r.setting["examples_per_class"]),
+    )
+    used = recipe.thumbnail(50, **recipe.THUMBNAIL_FROM_SCRATCH)
+    assert {len(group) for group in trials.values()} == {2}
+    for shots in ((1, 5), (1, 5, 10)):  # five rates were tried with two numbers of examples, two rates with three
+        total = {
+            (rate, side): sum(r.result["top1"] for k in shots for r in trials[rate, side, k])
+            for rate, side in {key[:2] for key in trials}
+            if all((rate, side, k) in trials for k in shots)
+        }
+        assert len(total) > 3 and max(total, key=total.get) == (used.base_lr, used.resize)
 
 
 def test_a_sweep_makes_only_what_is_missing(results, cifar):
