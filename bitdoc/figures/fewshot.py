@@ -17,6 +17,7 @@ from bitdoc.figures import (
     value,
 )
 from bitdoc.figures.fewshot_runs import (
+    MINIATURE,
     accuracies,
     draw_runs,
     empty_place,
@@ -29,7 +30,6 @@ from bitdoc.figures.fewshot_runs import (
 )
 from bitdoc.figures.style import COLOURS, ink, label, new
 
-MINIATURE = sweeps.SHIPPED.removeprefix("BiT-T-")
 FULL = "BiT-M-R50x3"
 _SIZES = ("R50x1", "R101x1", "R50x3", "R101x3", "R152x4")
 _UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}

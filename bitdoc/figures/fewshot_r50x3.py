@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from bitdoc import published, runs, sweeps
 from bitdoc.figures import figure, table, value
 from bitdoc.figures.fewshot_runs import (
+    MINIATURE,
     accuracies,
     draw_runs,
     empty_place,
@@ -202,6 +203,7 @@ for _shots in sweeps.SHOTS:
     value(f"grown-median-{_shots}")(lambda k=_shots: median_text(GROWN, k))
     value(f"grown-scratch-{_shots}")(lambda k=_shots: median_text(SCRATCH, k))
     value(f"grown-gain-{_shots}")(lambda k=_shots: times(median(GROWN, k), median(SCRATCH, k)))
+    value(f"grown-gain-small-{_shots}")(lambda k=_shots: times(median(GROWN, k), median(MINIATURE, k)))
     value(f"grown-spread-{_shots}")(lambda k=_shots: spread(accuracies(GROWN, k)))
     value(f"grown-width-{_shots}")(lambda k=_shots: points(median(GROWN, k), median(PARENT, k)))
 

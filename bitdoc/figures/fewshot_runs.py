@@ -8,6 +8,9 @@ from matplotlib.patches import Rectangle
 from bitdoc import runs, sweeps
 from bitdoc.figures.style import COLOURS, ink, label
 
+#: Architecture of the miniature; as a model, it starts from random weights.
+MINIATURE = sweeps.SHIPPED.removeprefix("BiT-T-")
+
 
 def records_of(model: str, method: str = "fine-tune") -> list[runs.RunRecord]:
     """Runs of one model adapted in one way, checked to be comparable."""
