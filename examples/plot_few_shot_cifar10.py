@@ -30,7 +30,7 @@ fewshot.arguments(parser)
 parser.add_argument("--output", default="few_shot_cifar10.png", help="where the figure is saved, run as a script")
 flags = parser.parse_args()
 status = fewshot.command(flags)
-if status:
+if status or flags.dry_run:
     raise SystemExit(status)
 
 # %%

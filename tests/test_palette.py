@@ -69,14 +69,15 @@ def test_marks_stand_out_and_words_can_be_read(theme):
 
 def unreadable(id: str, theme: str) -> Iterator[str]:
     """Yield every text of a figure whose ground, as it is drawn without the text, is too near in lightness."""
-    fig = figures.draw(id, theme)
-    canvas = FigureCanvasAgg(fig)
-    canvas.draw()
-    texts = [text for text in fig.findobj(Text) if text.get_visible() and text.get_text().strip()]
-    extents = [text.get_window_extent() for text in texts]
-    for text in texts:
-        text.set_alpha(0)
-    canvas.draw()
+    with style.use(theme):  # ticks are made while drawing, so the theme has to hold there too
+        fig = figures.draw(id, theme)
+        canvas = FigureCanvasAgg(fig)
+        canvas.draw()
+        texts = [text for text in fig.findobj(Text) if text.get_visible() and text.get_text().strip()]
+        extents = [text.get_window_extent() for text in texts]
+        for text in texts:
+            text.set_alpha(0)
+        canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[::-1, :, :3] / 255
     for text, box in zip(texts, extents, strict=True):
         inside = pixels[max(0, int(box.y0)) : int(box.y1) + 1, max(0, int(box.x0)) : int(box.x1) + 1]

@@ -177,20 +177,16 @@ def official() -> Figure:
 @table("few-shot-rules", caption="BiT-HyperRule for a small task of 32-pixel images, and what is left of it here")
 def rules() -> list[list[str]]:
     """The three recipes for 10 classes at 5 examples each, setting by setting."""
-    rule = recipe.rule(50, (32, 32))
-    miniature, thumbnail = (
-        (make(50), make(50, **scratch))
-        for make, scratch in (
-            (recipe.miniature, recipe.FROM_SCRATCH),
-            (recipe.thumbnail, recipe.THUMBNAIL_FROM_SCRATCH),
-        )
+    # Each recipe, and what it is from random weights.
+    columns = (
+        (recipe.rule(50, (32, 32)), recipe.rule(50, (32, 32))),
+        (recipe.miniature(50), recipe.miniature(50, **recipe.FROM_SCRATCH)),
+        (recipe.thumbnail(50), recipe.thumbnail(50, **recipe.THUMBNAIL_FROM_SCRATCH)),
     )
 
     def row(name: str, show: Callable[[recipe.Recipe], str]) -> list[str]:
-        cells = [name]
-        for usual, scratch in ((rule, rule), miniature, thumbnail):
-            cells.append(show(usual) + f" (random weights: {show(scratch)})" * (show(usual) != show(scratch)))
-        return cells
+        pairs = [(show(usual), show(scratch)) for usual, scratch in columns]
+        return [name, *(a if a == b else f"{a} (random weights: {b})" for a, b in pairs)]
 
     return [
         ["", "rule", "miniature", "thumbnail (R50x3 here)"],

@@ -221,7 +221,7 @@ def diverged(record: runs.RunRecord) -> bool:
         "images held out for it, two subsets a number, by learning rate and by the size to which images are enlarged "
         "before a square of 32 pixels is cropped. In use is the best of each network in the mean of its trials: 0.03 "
         "for pre-trained weights; for random ones 0.01, with crops. Where training diverged, its loss ended above that "
-        "of guessing, and its answers are guesses"
+        "of guessing"
     ),
 )
 def choice() -> list[list[str]]:

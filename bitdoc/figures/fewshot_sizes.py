@@ -66,10 +66,10 @@ def _line(ax: Axes, share: str, shots: int) -> None:
     for x, arch in enumerate(ARCHITECTURES):
         dots = accuracies(model_name(arch, share), shots)
         ax.plot([x] * len(dots), dots, marker, color=colour, alpha=0.35, markersize=4, mew=0)
-    points = [(x, m) for x, arch in enumerate(ARCHITECTURES) if (m := _median(arch, share, shots)) is not None]
-    if points:
-        ax.plot(*zip(*points, strict=True), marker + style, color=colour, markersize=5)
-        label(ax, *points[-1], f"{share}, {shots}", colour)
+    middle = [(x, m) for x, arch in enumerate(ARCHITECTURES) if (m := _median(arch, share, shots)) is not None]
+    if middle:
+        ax.plot(*zip(*middle, strict=True), marker + style, color=colour, markersize=5)
+        label(ax, *middle[-1], f"{share}, {shots}", colour)
 
 
 @figure("few-shot-sizes", caption=_caption, alt=_alt)
