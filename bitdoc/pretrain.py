@@ -1,8 +1,9 @@
 """Upstream pre-training: ``python -m bitdoc.pretrain --dataset tiny-imagenet --datadir DIR --model R26x0.5``.
 
 The recipe is the paper's (Sec. 3.3): SGD with momentum 0.9, weight decay 1e-4, learning rate proportional to the batch,
-linear warm-up, random-resized crops and mirrors, no MixUp. To fit small machines the images may grow during training
-(``--phases 32x8,48x4,64x2``: 8 epochs at 32 pixels, then 4 at 48, then 2 at 64).
+linear warm-up, random-resized crops and mirrors, no MixUp. Where images are few and passes many, ``--mixup`` adds it. To
+fit small machines the images may grow during training (``--phases 32x8,48x4,64x2``: 8 epochs at 32 pixels, then 4 at
+48, then 2 at 64).
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def _batch_at(choice: Upstream, images: data.Images, plan: list[tuple[int, int]]
         rng = generator(choice.seed, "augment", step)
         x = random_resized_crop(images.fetch(indices), side, (choice.smallest_crop, 1.0), rng)
         x = x.contiguous(memory_format=torch.channels_last)
-        return mixed_micro_batches(x, images.labels[indices], 1, 0.0, rng), len(x)
+        return mixed_micro_batches(x, images.labels[indices], 1, choice.mixup, rng), len(x)
 
     return batch_at
 

@@ -104,6 +104,8 @@ class Upstream:
         The paper's drops (tenfold at 1/3, 2/3 and 8/9 of the training), or a straight line to 0.
     smallest_crop : float
         Smallest share of an image's surface that a random-resized crop keeps.
+    mixup : float
+        MixUp's α; the paper uses none upstream, where images are many.
     norm_kind, standardized : str, bool
         As for :class:`bitdoc.resnet.ResNetV2`.
     grown_from, noise : str, float
@@ -121,6 +123,7 @@ class Upstream:
     schedule: str = "staircase"
     weight_decay: float = 1e-4
     smallest_crop: float = 0.35
+    mixup: float = 0.0
     norm_kind: str = "group"
     standardized: bool = True
     grown_from: str = ""

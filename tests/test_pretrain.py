@@ -40,6 +40,13 @@ def test_phases():
         pretrain.Upstream(phases="big").plan(100)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_mixup_upstream_is_off_unless_asked_for(upstream, alpha):
+    batch_at = pretrain._batch_at(pretrain.Upstream(**TINY, mixup=alpha), upstream, [(9, 16)])
+    weights_of_mixing = [batch.lam for step in range(9) for batch in batch_at(step)[0]]
+    assert all(lam == 1 for lam in weights_of_mixing) == (alpha == 0)
+
+
 def test_a_run_leaves_weights_and_a_record(upstream, tmp_path):
     choice = pretrain.Upstream(**TINY)
     model, score = pretrain.pretrain(choice, None, tmp_path / "work")
