@@ -1,6 +1,6 @@
 """bitdoc: a book about Big Transfer (BiT) whose figures are experiments, and the package that runs them."""
 
-from bitdoc.weights import load
+from bitdoc.network.weights import load
 
 __all__ = ["__version__", "load"]
 

@@ -14,12 +14,13 @@ from typing import Any
 
 import torch
 
-from bitdoc import data, runs
-from bitdoc.engine import PRECISIONS
-from bitdoc.finetune import Engine, Task, finetune, rule
-from bitdoc.resnet import architecture
-from bitdoc.training import TrainingError
-from bitdoc.weights import ModelName
+from bitdoc import data
+from bitdoc.network.resnet import architecture
+from bitdoc.network.weights import ModelName
+from bitdoc.records import runs
+from bitdoc.training.engine import PRECISIONS
+from bitdoc.training.finetune import Engine, Task, finetune, rule
+from bitdoc.training.loop import TrainingError
 
 log = logging.getLogger("bitdoc")
 

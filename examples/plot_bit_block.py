@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from bitdoc import figures
-from bitdoc.figures.blocks import block_diagram, walk
-from bitdoc.resnet import PreActBottleneck, conv, norm
+from bitdoc.figures.architecture.diagram import block_diagram, walk
+from bitdoc.network.resnet import PreActBottleneck, conv, norm
 
 # %%
 # BiT's bottleneck with 256 channels, at stride 1. The walk is a list that can be printed.

@@ -23,13 +23,15 @@ package. With no arguments it draws from the cached runs in seconds; ``--run`` m
 import argparse
 from pathlib import Path
 
-from bitdoc import fewshot, figures, recipe
+from bitdoc import figures
+from bitdoc.studies.fewshot import sweep
+from bitdoc.training import recipe
 
 parser = argparse.ArgumentParser(description="Few-shot transfer to CIFAR-10: Fig. 6 of the BiT paper.")
-fewshot.arguments(parser)
+sweep.arguments(parser)
 parser.add_argument("--output", default="few_shot_cifar10.png", help="where the figure is saved, run as a script")
 flags = parser.parse_args()
-status = fewshot.command(flags)
+status = sweep.command(flags)
 if status or flags.dry_run:
     raise SystemExit(status)
 

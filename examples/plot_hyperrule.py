@@ -16,7 +16,8 @@ things about a task: how large its images are, and how many labeled examples it 
 
 import argparse
 
-from bitdoc import figures, hyperrule
+from bitdoc import figures
+from bitdoc.training import hyperrule
 
 parser = argparse.ArgumentParser(description="What BiT-HyperRule says about a task.")
 parser.add_argument("--examples", type=int, help="labeled training images in all")

@@ -9,7 +9,7 @@ is trained while the script runs, in a few seconds: four values, three seeds eac
 import torch
 
 from bitdoc import figures
-from bitdoc.half_moons import ALPHAS, SEEDS, confidence, fresh_accuracy, train
+from bitdoc.studies.mixup.half_moons import ALPHAS, SEEDS, confidence, fresh_accuracy, train
 
 # %%
 # The probability that the network gives to the orange class, everywhere in the plane. Without MixUp it is close to 0 or

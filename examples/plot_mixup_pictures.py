@@ -9,8 +9,8 @@ photographs that ship with scikit-image and shows how the weight is drawn. It ru
 import torch
 
 from bitdoc import figures
-from bitdoc.figures.mixup_pictures import NAMES, pictures
-from bitdoc.mixup import draw_lambda, mix
+from bitdoc.figures.mixup.pictures import NAMES, pictures
+from bitdoc.training.mixup import draw_lambda, mix
 
 # %%
 # A batch of two: a cat and a cup, with one-hot labels. Its partner is the same batch in another order; with two

@@ -19,19 +19,21 @@ without MixUp, with right and with random labels. With no arguments it draws fro
 
 import argparse
 
-from bitdoc import data, figures, mixup_study, runs
+from bitdoc import data, figures
+from bitdoc.records import runs
+from bitdoc.studies.mixup import study
 
 parser = argparse.ArgumentParser(description="When does MixUp help a small network on CIFAR-10?")
 parser.add_argument("--run", action="store_true", help="measure what has no record yet (default: draw only)")
 parser.add_argument("--only", metavar="I/N", help="make only every N-th run, starting from the I-th (1 to N)")
 parser.add_argument("--datadir", help=f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)")
 flags = parser.parse_args()
-status = mixup_study.command(flags.run, flags.only, flags.datadir)
+status = study.command(flags.run, flags.only, flags.datadir)
 if status:
     raise SystemExit(status)
 
-print(mixup_study.plan()[0].recipe)
-print(runs.provenance(runs.load(mixup_study.EXPERIMENT)))
+print(study.plan()[0].recipe)
+print(runs.provenance(runs.load(study.EXPERIMENT)))
 
 # %%
 # Accuracy against training without MixUp on the same images, and the expected calibration error: the mean distance

@@ -9,13 +9,14 @@ compute.
 
 import torch
 
-from bitdoc import figures, norms
+from bitdoc import figures
+from bitdoc.network import norms
 
 axes = figures.draw("norm-axes")
 
 # %%
 # A block of activations has the shape (N, C, H, W): images, channels, height, width. Three of the norms are
-# :func:`bitdoc.norms.normalize` with the right axes. For group norm the channels are first split into groups.
+# :func:`bitdoc.network.norms.normalize` with the right axes. For group norm the channels are first split into groups.
 
 x = 5 + 3 * torch.randn(8, 6, 4, 4, generator=torch.Generator().manual_seed(0))
 batch = norms.normalize(x, axes=(0, 2, 3))

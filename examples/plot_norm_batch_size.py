@@ -14,7 +14,10 @@ of the BiT paper. The page draws from cached runs in seconds. ``--run`` measures
 import argparse
 from pathlib import Path
 
-from bitdoc import data, figures, norm_study, norm_transfer, runs
+from bitdoc import data, figures
+from bitdoc.records import runs
+from bitdoc.studies.normalization import batch_size as norm_study
+from bitdoc.studies.normalization import transfer as norm_transfer
 
 parser = argparse.ArgumentParser(description="Batch norm, group norm and the size of the batch.")
 parser.add_argument("--run", choices=("batch-size", "transfer"), help="measure this study instead of only drawing")

@@ -19,7 +19,10 @@ import argparse
 
 import torch
 
-from bitdoc import detector, figures, rectangles, resnet, runs
+from bitdoc import figures
+from bitdoc.network import detector, resnet
+from bitdoc.records import runs
+from bitdoc.studies.models import rectangles
 
 parser = argparse.ArgumentParser(description="RetinaNet on a BiT backbone.")
 parser.add_argument("--run", action="store_true", help="train the small detector and keep the record")

@@ -10,9 +10,9 @@ in about ten seconds.
 import torch
 
 from bitdoc import figures
-from bitdoc.figures.architecture_sizes import size
-from bitdoc.resnet import OFFICIAL, build, count_parameters
-from bitdoc.widen import perturb, widen
+from bitdoc.figures.architecture.sizes import size
+from bitdoc.network.resnet import OFFICIAL, build, count_parameters
+from bitdoc.network.widen import perturb, widen
 
 # %%
 # A convolution from :math:`wc` to :math:`wc` channels has :math:`w^2` times the weights of one from :math:`c` to

@@ -9,7 +9,7 @@ import torch
 from hypothesis import register_random, settings
 
 from bitdoc import data
-from bitdoc.resnet import ResNetV2, build
+from bitdoc.network.resnet import ResNetV2, build
 
 # Property tests build small networks; how long one example takes says nothing about whether it is right.
 settings.register_profile("bitdoc", deadline=None, max_examples=25)

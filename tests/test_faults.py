@@ -12,17 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from folders import make_folders
 
 import bitdoc
-from bitdoc import fewshot, runs, sweeps
-
-from .test_data import make_folders
+from bitdoc.records import runs
+from bitdoc.studies.fewshot import fig6, sweep
 
 #: A sweep of three small runs; the process kills itself, as with kill -9, in the phase named on the command line.
 SWEEP = """
 import os, signal, sys
 import torch
-from bitdoc import data, files, fewshot, finetune, runs, sweeps
+from bitdoc import data
+from bitdoc.records import files, runs
+from bitdoc.studies.fewshot import sweep, fig6
+from bitdoc.training import finetune
 from dataclasses import replace
 torch.set_num_threads(1)
 folder, phase = sys.argv[1:3]
@@ -57,7 +60,7 @@ PHASES = {"data": 0, "weights": 1, "training": 1, "evaluation": 1, "writing": 1,
 @pytest.fixture(scope="module")
 def cifar_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cifar") / "cifar10-jpeg"
-    make_folders(folder, fewshot.data.CIFAR10_CLASSES, 2)
+    make_folders(folder, sweep.data.CIFAR10_CLASSES, 2)
     return folder.parent
 
 
@@ -78,11 +81,11 @@ def finished(process: subprocess.Popen) -> tuple[int, str]:
 def test_killed_in_any_phase_a_sweep_goes_on(cifar_folder, tmp_path, monkeypatch, phase):
     assert finished(start(cifar_folder, tmp_path, phase))[0] == -signal.SIGKILL
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
-    before = {record.name: record.date for record in runs.load(sweeps.EXPERIMENT)}
+    before = {record.name: record.date for record in runs.load(fig6.EXPERIMENT)}
     assert len(before) == PHASES[phase], "every run but the one under way must be there, and whole"
     code, text = finished(start(cifar_folder, tmp_path))
     assert code == 0, text
-    after = runs.load(sweeps.EXPERIMENT)
+    after = runs.load(fig6.EXPERIMENT)
     assert len(after) == 3 and all(before.get(record.name, record.date) == record.date for record in after)
     alone = fewshot_alone(cifar_folder, tmp_path / "alone")
     assert {r.name: r.result for r in after} == alone, "a sweep in pieces gives the results of one in a piece"
@@ -91,7 +94,7 @@ def test_killed_in_any_phase_a_sweep_goes_on(cifar_folder, tmp_path, monkeypatch
 def fewshot_alone(cifar_folder: Path, results: Path, memory: dict = {}) -> dict:  # noqa: B006 - made once
     if not memory:
         assert finished(start(cifar_folder, results))[0] == 0
-        files = sorted((results / sweeps.EXPERIMENT).glob("*.json"))
+        files = sorted((results / fig6.EXPERIMENT).glob("*.json"))
         memory |= {record.name: record.result for record in map(runs.read, files)}
     return memory
 
@@ -101,8 +104,8 @@ def test_two_sweeps_at_once_on_one_folder(cifar_folder, tmp_path, monkeypatch):
     for code, text in [finished(process) for process in both]:
         assert code == 0, text
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
-    assert len(runs.load(sweeps.EXPERIMENT)) == 3
-    assert {path.suffix for path in (tmp_path / sweeps.EXPERIMENT).iterdir()} == {".json"}
+    assert len(runs.load(fig6.EXPERIMENT)) == 3
+    assert {path.suffix for path in (tmp_path / fig6.EXPERIMENT).iterdir()} == {".json"}
 
 
 @pytest.fixture
@@ -111,36 +114,36 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
 
     def make(run, *args, **options):
-        return runs.RunRecord(sweeps.EXPERIMENT, run.name, run.model, {"seed": run.seed}, {"top1": 50.0})
+        return runs.RunRecord(fig6.EXPERIMENT, run.name, run.model, {"seed": run.seed}, {"top1": 50.0})
 
-    monkeypatch.setattr(fewshot, "make", make)
-    return sweeps.plan("R14x0.125", shots=(1,), seeds=(0, 1))
+    monkeypatch.setattr(sweep, "make", make)
+    return fig6.plan("R14x0.125", shots=(1,), seeds=(0, 1))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "a field lost", "empty"])
 def test_a_damaged_record_is_put_aside_and_made_again(quick, capsys, damage):
-    fewshot.sweep(quick, None)
-    path = runs.path_of(sweeps.EXPERIMENT, quick[1].name)
+    sweep.sweep(quick, None)
+    path = runs.path_of(fig6.EXPERIMENT, quick[1].name)
     whole = path.read_text()
     without = json.dumps({key: value for key, value in json.loads(whole).items() if key != "result"})
     bad = {"truncated": whole[: len(whole) // 2], "a field lost": without, "empty": ""}[damage]
     path.write_text(bad)
-    assert [record.name for record in fewshot.sweep(quick, None)] == [quick[1].name]
+    assert [record.name for record in sweep.sweep(quick, None)] == [quick[1].name]
     assert path.read_text() == whole and path.with_suffix(".damaged").read_text() == bad
     said = capsys.readouterr()
     assert f"{path}" in said.out + said.err and "the run can be made again" in said.out + said.err
-    assert len(runs.load(sweeps.EXPERIMENT)) == 2
+    assert len(runs.load(fig6.EXPERIMENT)) == 2
 
 
 def test_another_sweep_may_finish_a_run_first(quick, monkeypatch):
-    make = fewshot.make
+    make = sweep.make
 
     def while_the_other_works(run, *args, **options):
         runs.write(make(quick[1]))
         return make(run, *args, **options)
 
-    monkeypatch.setattr(fewshot, "make", while_the_other_works)
-    assert [record.name for record in fewshot.sweep(quick, None)] == [quick[0].name]
+    monkeypatch.setattr(sweep, "make", while_the_other_works)
+    assert [record.name for record in sweep.sweep(quick, None)] == [quick[0].name]
 
 
 def test_a_full_disk_stops_the_sweep_with_one_line(quick, monkeypatch, capsys):
@@ -148,9 +151,9 @@ def test_a_full_disk_stops_the_sweep_with_one_line(quick, monkeypatch, capsys):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.replace", full)
-    parser = fewshot.argparse.ArgumentParser()
-    fewshot.arguments(parser)
-    assert fewshot.command(parser.parse_args(["--run", "--model", "R14x0.125"])) == 1
+    parser = sweep.argparse.ArgumentParser()
+    sweep.arguments(parser)
+    assert sweep.command(parser.parse_args(["--run", "--model", "R14x0.125"])) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: the run is done, but its record could not be written") and "disk is full" in error
     assert not list(runs.folder().glob("*/*"))
@@ -158,13 +161,13 @@ def test_a_full_disk_stops_the_sweep_with_one_line(quick, monkeypatch, capsys):
 
 def test_a_loss_that_is_not_finite_stops_the_sweep_with_one_line(tmp_path, monkeypatch, capsys, cifar_folder):
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
-    monkeypatch.setattr("bitdoc.training._mixed_loss", lambda logits, *rest: logits.sum() * float("nan"))
-    small = fewshot.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4)
-    monkeypatch.setattr(fewshot, "miniature", lambda examples, **changes: replace(small, **changes))
-    parser = fewshot.argparse.ArgumentParser()
-    fewshot.arguments(parser)
+    monkeypatch.setattr("bitdoc.training.loop._mixed_loss", lambda logits, *rest: logits.sum() * float("nan"))
+    small = sweep.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4)
+    monkeypatch.setattr(sweep, "miniature", lambda examples, **changes: replace(small, **changes))
+    parser = sweep.argparse.ArgumentParser()
+    sweep.arguments(parser)
     flags = ["--run", "--model", "R14x0.125", "--datadir", str(cifar_folder)]
-    assert fewshot.command(parser.parse_args(flags)) == 1
+    assert sweep.command(parser.parse_args(flags)) == 1
     assert "error: the loss is nan at step 0" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -176,11 +179,11 @@ def test_without_network_and_data_one_line_says_what_to_do(tmp_path, monkeypatch
     from torchvision import datasets
 
     monkeypatch.setattr(datasets.CIFAR10, "url", "http://127.0.0.1:9/cifar-10-python.tar.gz")
-    monkeypatch.setattr("bitdoc.data.TINY_URL", "http://127.0.0.1:9/tiny.zip")
-    fewshot.cifar10.cache_clear()
+    monkeypatch.setattr("bitdoc.data.datasets.TINY_URL", "http://127.0.0.1:9/tiny.zip")
+    sweep.cifar10.cache_clear()
     for model, missing in (("BiT-M-R50x3", "cifar10"), ("BiT-T-R14x0.25", "Tiny ImageNet")):
-        parser = fewshot.argparse.ArgumentParser()
-        fewshot.arguments(parser)
-        assert fewshot.command(parser.parse_args(["--run", "--model", model, "--datadir", str(tmp_path / "data")])) == 1
+        parser = sweep.argparse.ArgumentParser()
+        sweep.arguments(parser)
+        assert sweep.command(parser.parse_args(["--run", "--model", model, "--datadir", str(tmp_path / "data")])) == 1
         error = capsys.readouterr().err.strip().splitlines()[-1]
         assert error.startswith(f"error: {missing} is not in") and "--datadir" in error

@@ -15,15 +15,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bitdoc import data, finetune, train, weights
+from bitdoc import data, train
 from bitdoc.data import Images
-from bitdoc.finetune import Recipe, Task, rule
-from bitdoc.hyperrule import get_lr, get_resolution, get_schedule
-from bitdoc.norms import standardize
-from bitdoc.pretrain import Upstream
-from bitdoc.resnet import OFFICIAL, PreActBottleneck, Root, conv, count_parameters, norm
-from bitdoc.training import crop_and_flip, generator, mixed_micro_batches, sample_indices
-from bitdoc.training import train as run_steps
+from bitdoc.network import weights
+from bitdoc.network.norms import standardize
+from bitdoc.network.resnet import OFFICIAL, PreActBottleneck, Root, conv, count_parameters, norm
+from bitdoc.training import finetune
+from bitdoc.training.finetune import Recipe, Task, rule
+from bitdoc.training.hyperrule import get_lr, get_resolution, get_schedule
+from bitdoc.training.loop import crop_and_flip, generator, mixed_micro_batches, sample_indices
+from bitdoc.training.loop import train as run_steps
+from bitdoc.training.pretrain import Upstream
 
 PAGE = Path(__file__).parents[1] / "docs" / "paper-vs-code.md"
 ROW = re.compile(r"^\| `([a-z-]+)` \|", re.MULTILINE)

@@ -1,4 +1,4 @@
-// The reader tries BiT-HyperRule. The functions of RULE are those of bitdoc.hyperrule, name for name; a test compares
+// The reader tries BiT-HyperRule. The functions of RULE are those of bitdoc.training.hyperrule, name for name; a test compares
 // them at the rule's boundaries.
 (() => {
   "use strict";

@@ -1,5 +1,5 @@
-// The mixer of the MixUp page. It blends two pictures and their labels as bitdoc.mixup.mix does, and draws weights
-// from Beta(alpha, alpha) as bitdoc.mixup.draw_lambda does. The HTML comes from bitdoc/figures/mixup_pictures.py.
+// The mixer of the MixUp page. It blends two pictures and their labels as bitdoc.training.mixup.mix does, and draws weights
+// from Beta(alpha, alpha) as bitdoc.training.mixup.draw_lambda does. The HTML comes from bitdoc/figures/mixup/pictures.py.
 (() => {
   "use strict";
 

@@ -1,6 +1,6 @@
 // The explorer of the normalization page: which values share a mean, and which outputs move when one image changes.
-// normalize() is bitdoc.norms.normalize over the set of bitdoc.norms' four norms; standardize() is its namesake there.
-// The block is that of bitdoc/figures/normalization_blocks.py; a browser test holds both sides together.
+// normalize() is bitdoc.network.norms.normalize over the set of bitdoc.network.norms' four norms; standardize() is its namesake there.
+// The block is that of bitdoc/figures/normalization/blocks.py; a browser test holds both sides together.
 (() => {
   "use strict";
 

@@ -1,8 +1,8 @@
 """``nox -s bench``: how fast the package is beside what one would use otherwise, both measured in turn in one run.
 
-Prints the ratios and writes them as one run record, ``bitdoc/results/performance/bench.json``, which the performance
-page shows. Times are the best of several repetitions: where a machine does other work too, the best comes closest to
-the code's own time.
+Prints the ratios and writes them as one run record, ``bitdoc/records/results/performance/bench.json``, which the
+performance page shows. Times are the best of several repetitions: where a machine does other work too, the best comes
+closest to the code's own time.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bitdoc import cost, data, finetune, recipe, runs
-from bitdoc.finetune import _batch_at
-from bitdoc.norms import StdConv2d, standardize, standardized_once
-from bitdoc.resnet import build
-from bitdoc.training import accumulate, generator, mixed_micro_batches, train
+from bitdoc import data
+from bitdoc.network import cost
+from bitdoc.network.norms import StdConv2d, standardize, standardized_once
+from bitdoc.network.resnet import build
+from bitdoc.records import runs
+from bitdoc.records.code import code_version
+from bitdoc.training import finetune, recipe
+from bitdoc.training.finetune import _batch_at
+from bitdoc.training.loop import accumulate, generator, mixed_micro_batches, train
 
 
 def best(*functions: Callable[[], object], times: int, calls: int = 1) -> list[float]:
@@ -106,7 +110,7 @@ def step(times: int, arch: str = "R50x3", side: int = 64) -> dict:
         optimizer.step()
 
     def by_the_formula() -> None:
-        with mock.patch("bitdoc.norms.standardize_fused", standardize):
+        with mock.patch("bitdoc.network.norms.standardize_fused", standardize):
             per_micro_batch()
 
     gradients = []
@@ -154,8 +158,8 @@ def children() -> list[str]:
 #: Measures the peak of one phase in a process of its own, as the growth of its high-water mark.
 PEAK = """
 import sys, torch
-from bitdoc.resnet import build
-from bitdoc.training import accumulate, generator, mixed_micro_batches
+from bitdoc.network.resnet import build
+from bitdoc.training.loop import accumulate, generator, mixed_micro_batches
 torch.set_num_threads({threads})
 def peak():  # Linux; a child's ru_maxrss would begin at its parent's
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -196,7 +200,7 @@ def main() -> None:
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
     small = {"arch": "R14x0.25", "side": 32} if flags.quick else {}
-    version = runs.code_version()
+    version = code_version()
     parts: dict[str, Callable[[], dict]] = {
         "evaluation": lambda: evaluation(1 if flags.quick else 4, 64 if flags.quick else 128, compiled=not flags.quick),
         "step": lambda: step(1 if flags.quick else 2, **small),

@@ -128,9 +128,9 @@ def test_wide_tables_scroll_by_keyboard_and_keep_their_names(open_page: Open, ad
 @pytest.mark.parametrize(
     ("words", "place"),
     [
-        ("standardize", "bitdoc.norms"),
-        ("ResNetV2", "bitdoc.resnet"),
-        ("get_schedule", "bitdoc.hyperrule"),
+        ("standardize", "bitdoc.network.norms"),
+        ("ResNetV2", "bitdoc.network.resnet"),
+        ("get_schedule", "bitdoc.training.hyperrule"),
         ("group normalization", "ormalization"),
         ("negative transfer", "Transfer learning"),
     ],

@@ -1,4 +1,4 @@
-"""The HyperRule widget on a page of its own: its rule against ``bitdoc.hyperrule``, and its controls."""
+"""The HyperRule widget on a page of its own: its rule against ``bitdoc.training.hyperrule``, and its controls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from bitdoc import hyperrule
+from bitdoc.training import hyperrule
 
 STATIC = Path(__file__).parents[2] / "docs" / "_static"
 PAGE = """<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>Rule</title>

@@ -1,4 +1,4 @@
-"""The mixer of the MixUp page, in a browser: its pixels, labels and draws against ``bitdoc.mixup``."""
+"""The mixer of the MixUp page, in a browser: its pixels, labels and draws against ``bitdoc.training.mixup``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bitdoc.figures.mixup_pictures import mixer, pictures
-from bitdoc.mixup import mix
+from bitdoc.figures.mixup.pictures import mixer, pictures
+from bitdoc.training.mixup import mix
 
 pytest.importorskip("skimage", reason="the mixer's photographs ship with scikit-image")
 

@@ -1,4 +1,4 @@
-"""The explorer of the normalization page in a browser: its numbers against ``bitdoc.norms``, keyboard, phone, paper."""
+"""The explorer of the normalization page in a browser: its numbers against the package's, keyboard, phone, paper."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bitdoc import norms
-from bitdoc.figures.normalization_blocks import apply, explorer_block, same_set
+from bitdoc.figures.normalization.blocks import apply, explorer_block, same_set
+from bitdoc.network import norms
 
 STATIC = Path(__file__).parents[2] / "docs" / "_static"
 PAGE = """<!DOCTYPE html><html data-theme="light"><head><meta charset="utf-8"><title>Explorer</title>

@@ -98,4 +98,4 @@ def test_edit_links_lead_somewhere() -> None:
 
     assert edit_links("api/index") == ["https://host/edit/main/docs/api/index.rst"]
     assert edit_links("gallery/plot_widths") == ["https://host/edit/main/examples/plot_widths.py"]
-    assert edit_links("gallery/index") == edit_links("api/generated/bitdoc.norms") == []
+    assert edit_links("gallery/index") == edit_links("api/generated/bitdoc.network.norms") == []

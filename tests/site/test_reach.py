@@ -128,8 +128,8 @@ def test_bibliography_and_glossary_are_complete(pages: dict[str, BeautifulSoup])
 
 
 def test_examples_and_reference_link_to_one_another(pages: dict[str, BeautifulSoup]) -> None:
-    norms = pages["api/generated/bitdoc.norms.html"]
-    entry = norms.find(id="bitdoc.norms.normalize") or norms.select_one("dt[id^='bitdoc.norms.']")
+    norms = pages["api/generated/bitdoc.network.norms.html"]
+    entry = norms.find(id="bitdoc.network.norms.normalize") or norms.select_one("dt[id^='bitdoc.network.norms.']")
     assert entry is not None
     examples = {link["href"] for link in norms.select(".sphx-glr-thumbcontainer a[href]")}
     assert any("plot_" in href for href in examples), "the reference shows the examples that use a function"

@@ -1,0 +1,21 @@
+"""Pictures in, tensors out: image files, class folders, the known data sets, and few-shot subsets of them.
+
+Uses :mod:`bitdoc.records` for downloads, and nothing else. Nobody above opens an image file.
+"""
+
+from bitdoc.data.datasets import CIFAR10_CLASSES, DATA_VARIABLE, data_folder, digest, few_shot_indices, load
+from bitdoc.data.images import DataError, Images, class_folders, decoded, resize
+
+__all__ = [
+    "CIFAR10_CLASSES",
+    "DATA_VARIABLE",
+    "DataError",
+    "Images",
+    "class_folders",
+    "data_folder",
+    "decoded",
+    "digest",
+    "few_shot_indices",
+    "load",
+    "resize",
+]

@@ -1,0 +1,169 @@
+"""Figures and tables of the page on the architecture: what BiT changes in ResNet."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from bitdoc.figures import figure, table, value
+from bitdoc.figures.architecture import diagram
+from bitdoc.figures.architecture.sizes import multiply_adds, size
+from bitdoc.literature.published import FIG5, RESNET_V2, STRIDE_V15, TABLE4
+from bitdoc.network.resnet import (
+    BottleneckV1,
+    PreActBottleneck,
+    ResNetV1,
+    ResNetV2,
+    Root,
+    RootV1,
+    architecture,
+    conv,
+    count_parameters,
+    make_stages,
+    norm,
+)
+
+_KEY = (
+    "Blue is the way around the branch. Solid orange: new or changed against the diagram on the left; dashed: without"
+    " counterpart on the right. Numbers are output channels, /2 a stride of 2, and :148 line 148 of `resnet.py`."
+)
+
+
+def three_blocks(channels: int, stride: int) -> dict[str, nn.Module]:
+    """Build the block of v1, of v2 (stride where He's code has it) and of BiT, with 256 channels out."""
+    batch, plain = norm("batch"), conv(standardized=False)
+    return {
+        "ResNet v1": BottleneckV1(channels, 256, stride, batch, plain),
+        "ResNet v2": PreActBottleneck(channels, 256, stride, batch, plain, stride_first=True),
+        "BiT": PreActBottleneck(channels, 256, stride, norm("group"), conv(standardized=True)),
+    }
+
+
+@figure(
+    "arch-blocks",
+    caption="A block that keeps its shape, walked out of the modules of `bitdoc`. v2 takes norm and ReLU from the end"
+    " of v1 to the front of the branch, which leaves nothing but the addition on the shortcut; BiT exchanges norms and"
+    f" convolutions. {_KEY}",
+    alt="Three block diagrams. In ResNet v1 a batch norm ends the branch and a ReLU follows the addition. In v2 batch"
+    " norm and ReLU open the branch and only the addition is left on the shortcut. BiT has the form of v2, with group"
+    " norms and standardized convolutions.",
+)
+def draw_blocks() -> Figure:
+    """Draw the three blocks at stride 1."""
+    return diagram.block_diagram(three_blocks(256, 1), (256, 32, 32))
+
+
+@figure(
+    "arch-blocks-down",
+    caption="A block that halves the map and doubles the channels. v1 projects the raw input and normalizes the"
+    " projection; v2 and BiT project after the first norm and ReLU. BiT's stride sits on the 3×3 convolution. Signs as"
+    " in {numref}`fig-arch-blocks`.",
+    alt="Three block diagrams with a 1 by 1 projection on the shortcut. In v1 the projection reads the input and a"
+    " batch norm follows it. In v2 and BiT it reads the output of the first norm and ReLU. The stride of 2 is on the"
+    " first 1 by 1 convolution in v1 and v2, on the 3 by 3 convolution in BiT.",
+)
+def draw_blocks_down() -> Figure:
+    """Draw the three blocks at stride 2 with a projection."""
+    return diagram.block_diagram(three_blocks(128, 2), (128, 32, 32))
+
+
+@figure(
+    "arch-roots",
+    caption="The roots. BiT's has no norm and no ReLU, so its outputs can be negative and the zeros around them take"
+    " part in the maximum. Signs as in {numref}`fig-arch-blocks`.",
+    alt="Two chains. v1: 7 by 7 convolution, batch norm, ReLU, 3 by 3 max-pool with padding. BiT: 7 by 7 standardized"
+    " convolution, one ring of zeros, 3 by 3 max-pool.",
+)
+def draw_roots() -> Figure:
+    """Draw the roots of v1 and BiT."""
+    roots = {"ResNet v1": RootV1(64, norm("batch"), conv(standardized=False)), "BiT": Root(64, conv(standardized=True))}
+    return diagram.block_diagram(roots, (3, 128, 128))
+
+
+@table(
+    "arch-changes",
+    caption="From v1 {cite:p}`he2016resnet` over v2 {cite:p}`he2016identity` to BiT"
+    " {cite:p}`kolesnikov2020bit,google2021bitcode`.",
+)
+def changes_table() -> list[list[str]]:
+    """What each of the three networks does, row by row."""
+    return [
+        ["", "v1", "v2", "BiT"],
+        ["Norm", "batch", "batch", "group, 32 groups; filters standardized"],
+        ["Order in the branch", "convolution, norm, ReLU", "norm, ReLU, convolution", "as v2"],
+        ["After the addition", "ReLU", "nothing", "nothing"],
+        [
+            "Shortcut at a new shape",
+            "1×1 convolution and norm, from the input",
+            "1×1 convolution, after norm and ReLU",
+            "as v2",
+        ],
+        ["Stride 2", "first 1×1", "first 1×1", "3×3"],
+        ["Width", "×1", "×1", "×1 to ×4"],
+        [
+            "Root",
+            "norm and ReLU before the pool",
+            "norm and ReLU before the first branch",
+            "as v2; zeros around the pool",
+        ],
+        ["Head", "random start", "random start", "zero at the start of fine-tuning"],
+        [
+            "Initialization",
+            "variance 2 / fan-in {cite:p}`he2015delving`",
+            "variance 2 / fan-out (authors' code)",
+            "scale has no effect on the output",
+        ],
+    ]
+
+
+@cache
+def _r50(kind: str) -> tuple[int, int]:
+    """Parameters and multiply-adds (224 pixels) of a 50-layer network with 1,000 classes."""
+    arch = architecture("R50x1")
+    with torch.device("meta"):
+        model: nn.Module = ResNetV1(arch, 1000)
+        if kind != "v1":
+            model = ResNetV2(arch, 1000, "batch", standardized=False)
+            block = partial(PreActBottleneck, stride_first=kind == "v2")
+            model.stages = make_stages(arch, block, norm("batch"), conv(standardized=False))
+    return sum(p.numel() for p in model.parameters()), multiply_adds(model, 224)[""]
+
+
+@value("arch-stride-cost")
+def stride_cost() -> str:
+    """Share of multiply-adds that the stride on the 3x3 convolution adds."""
+    return f"{100 * (_r50('stride on 3x3')[1] / _r50('v2')[1] - 1):.0f}%"
+
+
+def _gain(larger: str) -> str:
+    """Published gain over R50x1 for the three upstream sets."""
+    values = FIG5.values["ILSVRC-2012"]
+    return ", ".join(f"{values[larger][data] - values['R50x1'][data]:+.1f} ({data})" for data in "SML")
+
+
+@table(
+    "arch-costs",
+    caption="What each change costs a 50-layer network with 1,000 classes at 224 pixels, counted on the modules, and"
+    " the top-1 points it brought on ILSVRC-2012 where a paper measured it alone. The order's gain is that of"
+    " ResNet-200 and ResNet-152 {cite:p}`he2016identity`, the stride's is NVIDIA's for v1"
+    " {cite:p}`nvidia2018resnet50v15`, the norm's is BiT's Table 4, width and depth are read off BiT's Fig. 5"
+    " {cite:p}`kolesnikov2020bit`. Normalization of activations and filters takes time but no multiply-adds of a"
+    " convolution.",
+)
+def costs_table() -> list[list[str]]:
+    """Parameters, operations and published gain of each change."""
+    (p1, o1), (p2, o2), (_, o3) = _r50("v1"), _r50("v2"), _r50("stride on 3x3")
+    order = [f"{v1 - v2:+.1f}" for v1, v2 in (RESNET_V2.values["ILSVRC-2012"][name] for name in ("R200", "R152"))]
+    rows = [["Change", "Parameters", "Multiply-adds", "Accuracy, points"]]
+    rows.append(["Order, and root without norm", f"{p2 - p1:+,d}", f"{o2 / o1 - 1:+.0%}", " and ".join(order)])
+    rows.append(["Stride on the 3×3", "+0", f"{o3 / o2 - 1:+.0%}", f"about +{STRIDE_V15.values['accuracy']}"])
+    norms = TABLE4.values["group norm"]["standardized"] - TABLE4.values["batch norm"]["plain"]
+    rows.append(["Group norm and standardized filters", "+0", "+0%", f"{norms:+.1f}"])
+    for text, name in (("Width ×3", "R50x3"), ("Depth 101", "R101x1")):
+        parameters = count_parameters(name, 1000) / count_parameters("R50x1", 1000)
+        rows.append([text, f"×{parameters:.1f}", f"×{size(name, 224) / size('R50x1', 224):.1f}", _gain(name)])
+    rows.append(["Zero head, initialization", "+0", "+0%", "not measured alone"])
+    return [rows[0], *([row[0], *(cell.replace("-", "−") for cell in row[1:])] for row in rows[1:])]

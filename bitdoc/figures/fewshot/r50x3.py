@@ -1,0 +1,248 @@
+"""Fig. 6 for ResNet-50x3 alone: every published run, and the places of those made here."""
+
+from __future__ import annotations
+
+import statistics
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bitdoc.figures import figure, table, value
+from bitdoc.figures.fewshot.runs import (
+    MINIATURE,
+    accuracies,
+    draw_runs,
+    empty_place,
+    median,
+    median_text,
+    points,
+    records_of,
+    spread,
+    times,
+)
+from bitdoc.figures.style import COLOURS, ink, label, new
+from bitdoc.literature import published
+from bitdoc.records import runs
+from bitdoc.studies.fewshot import fig6
+
+#: Published upstream sets, smallest first.
+UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}
+#: What is measured here: colour, label, how far the label stands above its line's end, in points, and a factor that
+#: moves the line to the right; a network and its parent would cover each other.
+MEASURED = {
+    "BiT-T-R50x3": ("purple", "Tiny ImageNet", 9, 1.0),
+    "BiT-T-R50x1": ("sky", "its parent, R50x1", -5, 1.12),
+    "R50x3": ("grey", "random weights", 0, 1.0),
+    "BiT-S-R50x3": ("orange", "BiT-S", 0, 1.0),
+    "BiT-M-R50x3": ("blue", "BiT-M", 0, 1.0),
+}
+#: Places that stay empty until a run is there: models, command, height of the frame's lower edge.
+_PLACES = (
+    (("BiT-M-R50x3", "BiT-S-R50x3"), "… --run --model {}", 0.7),
+    (("BiT-T-R50x3", "BiT-T-R50x1", "R50x3"), "… --run --model BiT-T-R50x3\n--grow_from BiT-T-R50x1", 0.08),
+)
+
+
+def five_runs(shots: int, upstream: str) -> list[float]:
+    """The five published accuracies of one upstream set, in percent."""
+    return published.FIG6_R50X3_RUNS.values[shots][upstream]
+
+
+def _measured() -> list[runs.RunRecord]:
+    return [record for model in MEASURED for record in records_of(model)]
+
+
+def _is_grown(record: runs.RunRecord) -> bool:
+    """Whether the weights that a run started from were grown from a narrower network's."""
+    made = runs.load("pretrain", weights_sha256=record.setting.get("weights_sha256"))
+    return any(r.setting.get("grown_from") for r in made)
+
+
+def _axis(ax: Axes, title: str) -> None:
+    ax.set_title(title)
+    ax.set_xscale("log")
+    ax.set_xlim(0.8, 85)
+    ax.set_xticks(fig6.SHOTS, [str(k) for k in fig6.SHOTS])
+    ax.minorticks_off()
+    ax.set_xlabel("examples per class")
+    ax.set_ylim(0, 100)
+    ax.grid(axis="y")
+
+
+def _draw_published(ax: Axes) -> None:
+    _axis(ax, "Published")
+    for upstream, colour in UPSTREAM.items():
+        for shots in (1, 5):
+            dots = five_runs(shots, upstream)
+            ax.plot([shots] * 5, dots, "s", mfc="none", color=COLOURS[colour], alpha=0.5, markersize=4)
+        middle = [statistics.median(five_runs(shots, upstream)) for shots in (1, 5)]
+        ax.plot((1, 5), middle, "s--", mfc="none", color=COLOURS[colour], lw=1.4, markersize=6)
+        label(ax, 5, middle[1], f"BiT-{upstream}", COLOURS[colour], xytext=(22, 0))
+    for shots, dots in published.COURSE_REPORT_R50X3.values.items():
+        ax.plot([1.13 * shots] * 5, dots, "x", color=COLOURS["purple"], markersize=5)
+    ax.text(72, 13, "□ the paper's runs", ha="right", color=ink())
+    ax.text(72, 5, "× BiT-M again, a course report", ha="right", color=COLOURS["purple"])
+    ax.set_ylabel("CIFAR-10 top-1 accuracy, %")
+
+
+def _draw_measured(ax: Axes) -> None:
+    _axis(ax, "Measured here")
+    for model, (colour, text, height, beside) in MEASURED.items():
+        if records := records_of(model):
+            text += ", grown" if _is_grown(records[0]) else ""
+            draw_runs(ax, records, COLOURS[colour], text, beside, xytext=(6, height))
+    for models, command, bottom in _PLACES:
+        missing = [model for model in models if not records_of(model)]
+        if missing:
+            text = f"not run yet: {', '.join(missing)}"
+            empty_place(ax, text, command.format(missing[0]), (0.03, bottom, 0.94, 0.22))
+
+
+def _caption() -> str:
+    return (
+        "ResNet-50x3 on CIFAR-10, all 10,000 test images. **Left, published:** the five runs of each upstream set "
+        "(hollow squares) and their medians (joined by dashes), read off Fig. 6 of {cite:t}`kolesnikov2020bit`, and "
+        "five runs of a course report (crosses) {cite:p}`cicorias`. **Right, measured here:** dots are runs, lines "
+        "join medians (the parent's a little to the right, to be seen); frames are the places of what has not been "
+        f"run. {runs.provenance(_measured())}"
+    )
+
+
+def _alt() -> str:
+    rise = "; ".join(
+        f"BiT-{u} from {statistics.median(five_runs(1, u)):.0f} to {statistics.median(five_runs(5, u)):.0f}%"
+        for u in UPSTREAM
+    )
+    found = [
+        f"{model} has {middle[min(middle)]:.0f}% at {min(middle)} and "
+        f"{middle[max(middle)]:.0f}% at {max(middle)} per class"
+        for model in MEASURED
+        if (middle := fig6.medians(records_of(model)))
+    ]
+    measured = "; ".join(found) or "nothing yet, only labeled empty places"
+    return (
+        f"Two charts of CIFAR-10 accuracy against examples per class for ResNet-50x3. Published, from one to five "
+        f"examples: {rise}; runs of one setting scatter over 10 to 20 points at one example and 3 to 6 at five. "
+        f"Measured here: {measured}."
+    )
+
+
+@figure("few-shot-r50x3", caption=_caption, alt=_alt)
+def r50x3() -> Figure:
+    """Accuracy of R50x3 against examples per class: published on the left, measured here on the right."""
+    fig, axes = new(7.6, 4.0, columns=2, sharey=True)
+    _draw_published(axes[0])
+    _draw_measured(axes[1])
+    return fig
+
+
+def _rise(upstream: str) -> str:
+    one, five = (statistics.median(five_runs(shots, upstream)) for shots in (1, 5))
+    return points(five, one)
+
+
+@value("r50x3-places")
+def places() -> str:
+    """A sentence on the runs that the figure waits for; another once they are there."""
+    missing = [model for models, *_ in _PLACES for model in models if not records_of(model)]
+    return f"Its right panel waits for {' and '.join(missing)}." if missing else "All its places are filled."
+
+
+#: The three networks that are compared here.
+GROWN, PARENT, SCRATCH = "BiT-T-R50x3", "BiT-T-R50x1", "R50x3"
+
+
+def upstream_accuracy(stage: str) -> float | None:
+    """Upstream validation accuracy of the parent, of the grown network at birth and after the noise, and at the end."""
+    used = {r.setting["weights_sha256"] for r in records_of(GROWN)}
+    found = [r for r in runs.load("pretrain") if r.setting.get("weights_sha256") in used]
+    if found and stage != "trained":
+        found = runs.load("grow", name=f"{found[0].name}_{stage}")
+    return found[0].result["top1"] if found else None
+
+
+def _wins() -> str:
+    """On how many subsets the grown network beats its parent."""
+    case = lambda r: (r.setting["examples_per_class"], r.setting["subset_seed"])  # noqa: E731
+    parent = {case(r): r.result["top1"] for r in records_of(PARENT)}
+    grown = {case(r): r.result["top1"] for r in records_of(GROWN)}
+    return str(sum(grown[of] > parent[of] for of in grown.keys() & parent.keys()))
+
+
+def _last_loss(shots: int) -> str:
+    """Training loss in the last step from random weights, its median over the runs."""
+    found = [r.curve["loss"][-1] for r in records_of(SCRATCH) if r.setting["examples_per_class"] == shots]
+    return f"{statistics.median(found):.2f}" if found else "(not measured yet)"
+
+
+def _published_width(upstream: str, shots: int) -> str:
+    """Points between the published medians of R50x3 and R50x1."""
+    medians = published.FIG6_MEDIANS.values["cifar10"][shots]
+    return points(medians["R50x3"][upstream], medians["R50x1"][upstream])
+
+
+for _upstream in UPSTREAM:
+    value(f"r50x3-rise-{_upstream}")(lambda u=_upstream: _rise(u))
+    for _shots in (1, 5):
+        value(f"r50x3-spread-{_shots}-{_upstream}")(lambda k=_shots, u=_upstream: spread(five_runs(k, u)))
+        value(f"r50x3-width-{_shots}-{_upstream}")(lambda k=_shots, u=_upstream: _published_width(u, k))
+for _shots in (1, 5):
+    value(f"r50x3-report-{_shots}")(
+        lambda k=_shots: f"{statistics.median(published.COURSE_REPORT_R50X3.values[k]):.1f}"
+    )
+
+
+for _stage in ("parent", "birth", "noise", "trained"):
+    value(f"grown-upstream-{_stage}")(lambda s=_stage: points(upstream_accuracy(s), 0))
+value("grown-upstream-gain")(lambda: points(upstream_accuracy("trained"), upstream_accuracy("noise")))
+value("grown-wins")(_wins)
+for _shots in (5, 10):
+    value(f"grown-behind-{_shots}")(lambda k=_shots: points(median(fig6.SHIPPED, k), median(GROWN, k)))
+    value(f"grown-rise-to-{_shots}")(lambda k=_shots: points(median(GROWN, k), median(GROWN, 1)))
+    value(f"grown-scratch-rise-to-{_shots}")(lambda k=_shots: points(median(SCRATCH, k), median(SCRATCH, 1)))
+    value(f"grown-scratch-loss-{_shots}")(lambda k=_shots: _last_loss(k))
+for _shots in fig6.SHOTS:
+    value(f"grown-median-{_shots}")(lambda k=_shots: median_text(GROWN, k))
+    value(f"grown-scratch-{_shots}")(lambda k=_shots: median_text(SCRATCH, k))
+    value(f"grown-gain-{_shots}")(lambda k=_shots: times(median(GROWN, k), median(SCRATCH, k)))
+    value(f"grown-gain-small-{_shots}")(lambda k=_shots: times(median(GROWN, k), median(MINIATURE, k)))
+    value(f"grown-spread-{_shots}")(lambda k=_shots: spread(accuracies(GROWN, k)))
+    value(f"grown-width-{_shots}")(lambda k=_shots: points(median(GROWN, k), median(PARENT, k)))
+
+
+def diverged(record: runs.RunRecord) -> bool:
+    """Whether the training loss ended above where it began, at that of guessing."""
+    loss = record.curve["loss"]
+    return loss[-1] > loss[0]
+
+
+@table(
+    "few-shot-choice-grown",
+    caption=(
+        "How the thumbnail recipe's settings were chosen: mean top-1 accuracy in percent on 2,000 CIFAR-10 training "
+        "images held out for it, two subsets a number, by learning rate and by the size to which images are enlarged "
+        "before a square of 32 pixels is cropped. In use is the best of each network in the mean of its trials: 0.03 "
+        "for pre-trained weights; for random ones 0.01, with crops. Where training diverged, its loss ended above that "
+        "of guessing"
+    ),
+)
+def choice() -> list[list[str]]:
+    """Mean held-out accuracy by network, examples per class, size and learning rate."""
+    names = {PARENT: "parent, R50x1", GROWN: "grown, R50x3", SCRATCH: "random weights, R50x3"}
+    trials = [r for r in runs.load("few-shot-choice", method="fine-tune") if r.model in names]
+    rows = [["network", "examples per class", "enlarged to", "learning rate: accuracy"]]
+    cases = runs.group(trials, lambda r: (r.model, r.setting["examples_per_class"], r.setting["resize"]))
+    for model, shots, side in sorted(cases, key=lambda case: (list(names).index(case[0]), *case[1:])):
+        means = [
+            f"{rate:g}: {statistics.mean(r.result['top1'] for r in g):.1f}" + " (diverged)" * all(map(diverged, g))
+            for rate, g in sorted(runs.group(cases[model, shots, side], "base_lr").items())
+        ]
+        rows.append([names[model], str(shots), f"{side}" if side > 32 else "not enlarged", ", ".join(means)])
+    return rows if trials else [*rows, ["not measured yet", "", "", ""]]
+
+
+@value("r50x3-median-M")
+def published_medians() -> str:
+    """Published medians of BiT-M-R50x3 at one and five examples per class."""
+    one, five = (statistics.median(five_runs(shots, "M")) for shots in (1, 5))
+    return f"{one:.1f} and {five:.1f}%"

@@ -1,0 +1,83 @@
+"""What the few-shot figures share: runs checked to be comparable, dots and medians, the empty place."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from bitdoc.figures.style import COLOURS, ink, label
+from bitdoc.records import runs
+from bitdoc.studies.fewshot import fig6
+
+#: Architecture of the miniature; as a model, it starts from random weights.
+MINIATURE = fig6.SHIPPED.removeprefix("BiT-T-")
+
+
+def records_of(model: str, method: str = "fine-tune") -> list[runs.RunRecord]:
+    """Runs of one model adapted in one way, checked to be comparable."""
+    records = runs.load(fig6.EXPERIMENT, model=model, method=method)
+    runs.require_same(records, *fig6.COMPARABLE)
+    return records
+
+
+def accuracies(model: str, shots: int) -> list[float]:
+    """Accuracies, in percent, of all fine-tunings of one model at one number of examples per class."""
+    return [r.result["top1"] for r in records_of(model) if r.setting["examples_per_class"] == shots]
+
+
+def median(model: str, shots: int) -> float | None:
+    """Their median; None before the runs are made."""
+    return fig6.medians(records_of(model)).get(shots)
+
+
+def median_text(model: str, shots: int, method: str = "fine-tune") -> str:
+    """Median accuracy of a model adapted in one way, for the text."""
+    middle = fig6.medians(records_of(model, method))
+    return f"{middle[shots]:.1f}%" if shots in middle else "not measured yet"
+
+
+def points(high: float | None, low: float | None) -> str:
+    """Difference of two accuracies for the text, if both are there."""
+    return "(not measured yet)" if high is None or low is None else f"{high - low:.1f}".replace("-", "−")
+
+
+def times(high: float | None, low: float | None) -> str:
+    """How many times one accuracy is another, for the text, if both are there."""
+    return "(not measured yet)" if high is None or low is None else f"{high / low:.1f}"
+
+
+def spread(found: list[float]) -> str:
+    """Points between the best and the worst of some runs."""
+    return points(max(found, default=None), min(found, default=None))
+
+
+def draw_runs(ax: Axes, records: list[runs.RunRecord], colour: str, text: str, beside: float = 1.0, **options) -> None:
+    """One light dot a run, a line through the medians, the label beside its last point.
+
+    ``beside`` multiplies the number of examples, so that two lines that would cover each other stand side by side.
+    """
+    shots = [beside * r.setting["examples_per_class"] for r in records]
+    ax.plot(shots, [r.result["top1"] for r in records], "o", color=colour, alpha=0.35, markersize=4, mew=0)
+    middle = {beside * k: median for k, median in fig6.medians(records).items()}
+    ax.plot(list(middle), list(middle.values()), "o-", color=colour, markersize=5)
+    last = max(middle)
+    label(ax, last, middle[last], text, colour, **options)
+
+
+def empty_place(ax: Axes, text: str, command: str, box: tuple[float, float, float, float]) -> None:
+    """A dashed frame ``(x, y, width, height)`` in axes coordinates for what has not been measured, and the command."""
+    x, y, width, height = box
+    grey = COLOURS["grey"]
+    # Filled, so that no line of the grid runs through the words.
+    ax.add_patch(Rectangle((x, y), width, height, transform=ax.transAxes, fc=ink("paper"), ls="--", ec=grey, zorder=2))
+    lines = f"{text}\n{command}"
+    ax.text(
+        x + width / 2,
+        y + height / 2,
+        lines,
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        color=grey,
+        fontsize=8.5,
+    )

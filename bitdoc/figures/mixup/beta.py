@@ -1,0 +1,92 @@
+"""The Beta distribution of the mixing weight, drawn from samples of ``draw_lambda``."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bitdoc.figures import figure, style, value
+from bitdoc.training.mixup import draw_lambda
+
+ALPHAS = (0.1, 0.2, 0.4, 1.0)
+DRAWS = 10_000
+#: A blend is called nearly pure if one of the two images has less than this weight.
+PURE = 0.1
+
+
+@cache
+def draws(alpha: float) -> np.ndarray:
+    """10,000 weights from ``draw_lambda(alpha)``, always the same ones."""
+    generator = torch.Generator().manual_seed(0)
+    return np.array([draw_lambda(alpha, generator) for _ in range(DRAWS)])
+
+
+def nearly_pure(alpha: float) -> float:
+    """Share of the draws that leave one image less than a tenth of the weight."""
+    lam = draws(alpha)
+    return float((np.minimum(lam, 1 - lam) < PURE).mean())
+
+
+def density(alpha: float, lam: np.ndarray) -> np.ndarray:
+    """Density of Beta(α, α) at ``lam`` between 0 and 1, both excluded."""
+    log_scale = math.lgamma(2 * alpha) - 2 * math.lgamma(alpha)
+    return np.exp(log_scale + (alpha - 1) * (np.log(lam) + np.log1p(-lam)))
+
+
+def show_density(ax: Axes, alpha: float, lam: np.ndarray) -> None:
+    """Draw the density of Beta(α, α) up to 3, and the given weights as marks below it."""
+    grid = np.linspace(0.001, 0.999, 999)
+    ax.plot(grid, density(alpha, grid), color=style.COLOURS["purple"])
+    ax.plot(lam, np.full(len(lam), -0.28), "|", color=style.ink(), markersize=11, alpha=0.45, clip_on=False)
+    ax.axhline(0, color=style.ink("faint"), linewidth=1)
+    ax.set(xlim=(0, 1), ylim=(-0.55, 3), yticks=(0, 1, 2, 3), xlabel="λ", ylabel="density")
+    ax.set_title(f"Beta({alpha:g}, {alpha:g}) and {len(lam)} draws", fontsize=11)
+
+
+@figure(
+    "mixup-beta",
+    caption=f"What $\\alpha$ does: {DRAWS:,} weights $\\lambda$ drawn for each $\\alpha$ by "
+    "`bitdoc.training.mixup.draw_lambda`, in bins of width 0.05, with the exact density as a line. Shaded: the draws "
+    "that leave one of the two images less than a tenth of the weight.",
+    alt=lambda: (
+        "Four histograms of the mixing weight. For alpha 0.1, "
+        f"{nearly_pure(0.1):.0%} of the draws lie within a tenth of 0 or 1; for 0.2 {nearly_pure(0.2):.0%}, for 0.4 "
+        f"{nearly_pure(0.4):.0%}, and for alpha 1 the weights are uniform and {nearly_pure(1.0):.0%} lie there."
+    ),
+)
+def beta() -> Figure:
+    """One histogram for each α, two in a row."""
+    fig, axes = style.new(7.2, 4.6, 2, 2, sharex=True, sharey=True)
+    grid = np.linspace(0.001, 0.999, 999)
+    for ax, alpha in zip(axes.flat, ALPHAS, strict=True):
+        heights, edges = np.histogram(draws(alpha), bins=20, range=(0, 1), density=True)
+        outer = (edges[1:] <= PURE + 1e-9) | (edges[:-1] >= 1 - PURE - 1e-9)
+        colours = [style.COLOURS["purple"] if side else style.ink("faint") for side in outer]
+        ax.bar(edges[:-1], heights, width=0.05, align="edge", color=colours, edgecolor=style.ink("paper"))
+        ax.plot(grid, density(alpha, grid), color=style.ink(), linewidth=1.2)
+        ax.set_title(f"α = {alpha:g}")
+        ax.text(0.5, 0.72, f"{nearly_pure(alpha):.0%} nearly pure", color=style.COLOURS["purple"],
+                ha="center", transform=ax.transAxes)  # fmt: skip
+    axes[0, 0].set(xlim=(0, 1), ylim=(0, 8))
+    for ax in axes[1]:
+        ax.set_xlabel("λ")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("density")
+    return fig
+
+
+@value("mixup-nearly-pure")
+def nearly_pure_text() -> str:
+    """Share of nearly pure images at BiT's α."""
+    return f"{nearly_pure(0.1):.0%}"
+
+
+@value("mixup-nearly-pure-uniform")
+def nearly_pure_uniform_text() -> str:
+    """Share of nearly pure images at α = 1."""
+    return f"{nearly_pure(1.0):.0%}"

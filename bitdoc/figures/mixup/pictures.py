@@ -1,0 +1,163 @@
+"""MixUp on photographs: samples over λ, the mixer widget and its still picture."""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from html import escape
+from io import BytesIO
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from bitdoc.figures import figure, style
+from bitdoc.figures.mixup.beta import draws, show_density
+from bitdoc.training.mixup import mix
+
+NAMES = ("cat", "cup")
+SIDE = 160
+
+
+@cache
+def pictures() -> Tensor:
+    """The cat and the cup, two photographs in the public domain that ship with scikit-image.
+
+    Returns
+    -------
+    Tensor
+        ``(2, 3, 160, 160)``, values from 0 to 255 as 64-bit floats.
+    """
+    from PIL import Image
+
+    try:
+        from skimage.data import cat, coffee
+    except ImportError as error:
+        raise ImportError("the MixUp pictures ship with scikit-image; install it: pip install scikit-image") from error
+    squares = ((cat(), (95, 0, 395, 300)), (coffee(), (110, 0, 510, 400)))
+    small = [
+        Image.fromarray(photo).crop(box).resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=None)
+        for photo, box in squares
+    ]
+    return torch.stack([torch.from_numpy(np.array(photo)).permute(2, 0, 1) for photo in small]).double()
+
+
+def mixed_picture(lam: float) -> np.ndarray:
+    """``lam`` of the cat and the rest of the cup: ``(160, 160, 3)``, whole numbers from 0 to 255."""
+    mixed = mix(pictures(), lam, torch.tensor([1, 0]))[0]
+    return mixed.round().byte().permute(1, 2, 0).numpy()
+
+
+def show_picture(ax: Axes, lam: float) -> None:
+    """Draw the mixed picture without axes."""
+    ax.imshow(mixed_picture(lam))
+    ax.set_axis_off()
+
+
+def show_label(ax: Axes, lam: float) -> None:
+    """Draw the mixed label as one bar for each class."""
+    for row, (name, share, colour) in enumerate(zip(NAMES, (lam, 1 - lam), ("blue", "orange"), strict=True)):
+        ax.barh(row, 1, color=style.ink("wash"), height=0.72)
+        ax.barh(row, share, color=style.COLOURS[colour], height=0.72)
+        ax.text(-0.03, row, name, ha="right", va="center", fontsize=11)
+        ax.text(1.03, row, f"{share:.1f}", ha="left", va="center", fontsize=11)
+    ax.set(xlim=(0, 1), ylim=(1.5, -0.5))
+    ax.set_axis_off()
+
+
+@figure(
+    "mixup-samples",
+    caption="One cat, one cup, six weights. Every picture is $\\lambda$ of the cat and $1 - \\lambda$ of the cup, and "
+    "the label below it is mixed with the same $\\lambda$. With $\\alpha = 0.1$, BiT's value, most training images "
+    "look like the first two or the last. Photographs (CC0) by Stefan van der Walt and Rachel Michetti, shipped with "
+    "scikit-image.",
+    alt="Six blends of a cat and a coffee cup, from the pure cat at lambda 1 to the pure cup at lambda 0. At 0.9 the "
+    "cup is a faint ghost; at 0.5 both are visible. Under each picture two bars show the label with the same shares.",
+    format="png",
+)
+def samples() -> Figure:
+    """Six values of λ in two rows, each picture above its label."""
+    fig, axes = style.new(7.2, 5.3, 4, 3, height_ratios=(4, 1, 4, 1))
+    for place, lam in enumerate((1.0, 0.9, 0.7, 0.5, 0.3, 0.0)):
+        row, column = divmod(place, 3)
+        show_picture(axes[2 * row, column], lam)
+        axes[2 * row, column].set_title(f"λ = {lam:.1f}", fontsize=12)
+        show_label(axes[2 * row + 1, column], lam)
+    return fig
+
+
+@figure(
+    "mixup-mixer",
+    caption="The mixer: the mixed picture, its label, and the Beta density with weights drawn from it. Move $\\lambda$ "
+    "through the blends; then choose an $\\alpha$, draw weights, and see which blends a network is shown in training. "
+    "(On paper and without JavaScript: the still at $\\lambda = 0.7$ and $\\alpha = 0.1$, with 100 draws.)",
+    alt="A picture that is 70 percent cat and 30 percent cup, two label bars of 0.7 and 0.3, and the density of "
+    "Beta(0.1, 0.1), which is high at 0 and at 1 and low between; nearly all of the 100 drawn weights lie at the ends.",
+    format="png",
+)
+def mixer_still() -> Figure:
+    """The mixer as a still: λ = 0.7 in the picture, α = 0.1 in the density."""
+    fig = Figure(figsize=(7.2, 3.5), layout="constrained")
+    axes = fig.subplot_mosaic("PL;PD", width_ratios=(4, 5), height_ratios=(2, 5))
+    show_picture(axes["P"], 0.7)
+    show_label(axes["L"], 0.7)
+    show_density(axes["D"], 0.1, draws(0.1)[:100])
+    return fig
+
+
+class Widget(str):
+    """HTML that a notebook shows as such; where HTML cannot be shown, one line says so."""
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+    def __repr__(self) -> str:
+        return "The mixer runs in a browser; the figure below shows it still."
+
+
+def mixer() -> Widget:
+    """The mixer widget, with both photographs inside it as PNG data.
+
+    ``docs/_static/mixup-mixer.js`` brings it to life and puts it into the place of the figure ``mixup-mixer``; until
+    then it stays hidden.
+    """
+    return Widget(_WIDGET.format(**{name: _data_uri(index) for index, name in enumerate(NAMES)}, side=SIDE))
+
+
+def _data_uri(index: int) -> str:
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.fromarray(mixed_picture(1.0 - index)).save(buffer, format="PNG", optimize=True)
+    return escape("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode())
+
+
+# The alpha slider counts through data-alphas; the script fills the density and everything that follows the sliders.
+_WIDGET = """\
+<div class="mixer" role="group" aria-label="Mixer: blend two pictures and their labels"
+  data-alphas="0.05 0.1 0.2 0.4 1 2 4 8" data-seed="1" hidden>
+  <img data-part="cat" src="{cat}" alt="" hidden>
+  <img data-part="cup" src="{cup}" alt="" hidden>
+  <div class="mixer-picture">
+    <canvas data-part="picture" width="{side}" height="{side}" role="img"></canvas>
+    <label>Weight λ of the cat: <output data-part="lam-text"></output>
+      <input data-part="lam" type="range" min="0" max="1" step="0.01" value="0.7"></label>
+    <div class="mixer-label" data-part="label">
+      <div>cat <span class="mixer-track"><i data-part="cat-bar"></i></span> <b data-part="cat-text"></b></div>
+      <div>cup <span class="mixer-track"><i data-part="cup-bar"></i></span> <b data-part="cup-text"></b></div>
+    </div>
+  </div>
+  <div class="mixer-draws">
+    <svg data-part="density" viewBox="0 0 300 190" role="img"></svg>
+    <label>Spread α of the Beta distribution: <output data-part="alpha-text"></output>
+      <input data-part="alpha" type="range" min="0" max="7" step="1" value="1"></label>
+    <div class="mixer-buttons">
+      <button type="button" data-part="one">Draw one λ</button>
+      <button type="button" data-part="many">Draw 100</button>
+    </div>
+    <p data-part="count" aria-live="polite"></p>
+  </div>
+</div>
+"""

@@ -1,0 +1,277 @@
+"""Normalization page: the block (N, C, H, W), which of its values share a mean, and the example worked by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
+from torch import Tensor
+
+from bitdoc.figures import figure, style
+from bitdoc.network import norms
+
+#: Two images, four channels, one row of two positions. Every mean and every standard deviation of all four norms
+#: (two groups) is a whole number, so that each can be checked in one's head.
+BLOCK = torch.tensor(
+    [
+        [[[14.0, 12.0]], [[12.0, 6.0]], [[2.0, 0.0]], [[8.0, 2.0]]],
+        [[[12.0, 6.0]], [[6.0, 4.0]], [[2.0, 8.0]], [[10.0, 8.0]]],
+    ]
+)
+
+#: Where the value stands that the page follows through all four norms: image, channel, row, column.
+FOLLOWED = (0, 3, 0, 0)
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A norm as the page shows it: its set of values in words, in axes, and how many such sets there are."""
+
+    key: str
+    name: str
+    colour: str
+    words: str
+    axes: str
+    sets: str
+
+
+NORMS = (
+    Norm("batch", "Batch norm", "blue", "one channel, all images", "over N, H, W", "C sets"),
+    Norm("layer", "Layer norm", "green", "one image, all channels", "over C, H, W", "N sets"),
+    Norm("instance", "Instance norm", "yellow", "one image, one channel", "over H, W", "N × C sets"),
+    Norm("group", "Group norm", "orange", "one image, a group of channels", "over C/G, H, W", "N × G sets"),
+)
+
+
+def same_set(kind: str, shape: tuple[int, ...], place: tuple[int, int], groups: int) -> Tensor:
+    """Mark the (image, channel) pairs whose values share a mean with those at ``place``.
+
+    Parameters
+    ----------
+    kind : {"batch", "layer", "instance", "group"}
+        Which norm.
+    shape : tuple of int
+        ``(N, C, H, W)`` of the block.
+    place : tuple of int
+        Image and channel, counted from 0.
+    groups : int
+        Groups of group norm; the others ignore it.
+
+    Returns
+    -------
+    Tensor
+        Booleans of shape ``(N, C)``. All ``H * W`` positions of a marked pair belong to the set.
+    """
+    n, c = shape[:2]
+    image, channel = torch.arange(n)[:, None] == place[0], torch.arange(c)[None, :] == place[1]
+    size = c // groups
+    group = (torch.arange(c) // size == place[1] // size)[None, :]
+    return {
+        "batch": channel.expand(n, c),
+        "layer": image.expand(n, c),
+        "instance": image & channel,
+        "group": image & group,
+    }[kind]
+
+
+def apply(kind: str, x: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
+    """Normalize ``x`` of shape ``(N, C, H, W)`` with the norm called ``kind``."""
+    if kind == "group":
+        return norms.group_norm(x, groups, eps)
+    return {"batch": norms.batch_norm, "layer": norms.layer_norm, "instance": norms.instance_norm}[kind](x, eps)
+
+
+# ---- The block, four times -----------------------------------------------------------------------------------------
+
+_SIDE = 3  # cells along each edge of a feature map
+_RIGHT, _BACK, _UP = (0.34, 0.0), (0.17, 0.13), (0.0, 0.62)  # one cell to the right, one to the back, one channel up
+
+
+def _corner(image: int, channel: int, row: float, column: float) -> tuple[float, float]:
+    x = image * 2.05 + column * _RIGHT[0] + row * _BACK[0]
+    return x, channel * _UP[1] + row * _BACK[1]
+
+
+def _map(ax: Axes, image: int, channel: int, colour: str | None) -> None:
+    """Draw one feature map as a sheet of cells lying flat."""
+    for row in range(_SIDE):
+        for column in range(_SIDE):
+            steps = ((row, column), (row, column + 1), (row + 1, column + 1), (row + 1, column))
+            ax.add_patch(
+                Polygon(
+                    [_corner(image, channel, *step) for step in steps],
+                    facecolor=colour or style.ink("wash"),
+                    edgecolor=style.ink("paper") if colour else style.ink("faint"),
+                    linewidth=0.9,
+                )
+            )
+    rim = [_corner(image, channel, *step) for step in ((0, 0), (0, _SIDE), (_SIDE, _SIDE), (_SIDE, 0))]
+    edge = style.ink() if colour else style.COLOURS["grey"]
+    ax.add_patch(Polygon(rim, facecolor="none", edgecolor=edge, linewidth=1.1 if colour else 0.7))
+
+
+def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int = 3) -> None:
+    shape, place = (images, channels, _SIDE, _SIDE), (0, 3)
+    marked = same_set(norm.key, shape, place, groups)
+    for channel in range(channels):
+        for image in range(images):
+            _map(ax, image, channel, style.COLOURS[norm.colour] if marked[image, channel] else None)
+    top = channels * _UP[1]
+    for image in range(images):
+        x = _corner(image, 0, 0, _SIDE / 2)[0]
+        ax.text(x, -0.13, f"image {image + 1}", ha="center", va="top", fontsize=10)
+    ax.annotate("", (-0.16, top - 0.2), (-0.16, 0.0), arrowprops={"arrowstyle": "->", "color": style.ink(), "lw": 1})
+    ax.text(-0.3, top / 2 - 0.1, "channels", rotation=90, ha="center", va="center", fontsize=10)
+    ax.text(-0.4, top + 0.75, norm.name, color=style.words(style.COLOURS[norm.colour]), weight="bold", fontsize=13)
+    ax.text(-0.4, top + 0.68, f"{norm.words}\n{norm.axes}: {norm.sets}", fontsize=10.5, va="top", linespacing=1.35)
+    ax.set(xlim=(-0.45, 5.75), ylim=(-0.5, top + 1.1), aspect="equal")
+    ax.axis("off")
+
+
+@figure(
+    "norm-axes",
+    caption=(
+        "The same block of activations four times: three images, six channels (the sheets of a stack), a map of "
+        "3 × 3 positions in each sheet. All colored values share one mean and one spread; the pale rest is divided "
+        "into sets of the same shape. Group norm is drawn with three groups of two channels."
+    ),
+    alt=(
+        "Four drawings of three stacks of feature maps. Batch norm colors the same sheet in all three stacks; layer "
+        "norm all sheets of one stack; instance norm one sheet of one stack; group norm two neighboring sheets of one "
+        "stack. Only batch norm's set reaches across images."
+    ),
+)
+def axes() -> Figure:
+    """Draw which values share a mean under batch, layer, instance and group norm."""
+    fig, panels = style.new(7.2, 6.1, rows=2, columns=2)
+    for ax, norm in zip(panels.flat, NORMS, strict=True):
+        _panel(ax, norm)
+    return fig
+
+
+# ---- The example worked by hand ------------------------------------------------------------------------------------
+
+
+def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
+    """Write the example's sixteen numbers, colour the set of the followed value, print its mean and spread."""
+    n, c, _, w = BLOCK.shape
+    marked = same_set(norm.key, tuple(BLOCK.shape), FOLLOWED[:2], groups)
+    colour = style.words(style.COLOURS[norm.colour])
+    for image in range(n):
+        for channel in range(c):
+            for column in range(w):
+                x, y = image * 2.5 + column, c - 1 - channel
+                inside = bool(marked[image, channel])
+                face = colour if inside else style.ink("wash")
+                ax.add_patch(Rectangle((x, y), 1, 1, facecolor=face, edgecolor=style.ink("paper"), linewidth=1.5))
+                followed = (image, channel, 0, column) == FOLLOWED
+                ink = style.ink("paper") if inside else style.ink()
+                weight = "bold" if followed else "normal"
+                text = f"{BLOCK[image, channel, 0, column]:g}"
+                ax.text(x + 0.5, y + 0.48, text, ha="center", va="center", color=ink, weight=weight, fontsize=11)
+    corner = FOLLOWED[0] * 2.5 + FOLLOWED[3] + 0.06, c - 1 - FOLLOWED[1] + 0.06
+    ax.add_patch(Rectangle(corner, 0.88, 0.88, facecolor="none", edgecolor=style.ink(), linewidth=2))
+    for image in range(n):
+        ax.text(image * 2.5 + 1, c + 0.12, "AB"[image], ha="center", va="bottom", fontsize=10)
+    for channel in range(c):
+        ax.text(-0.2, c - 0.5 - channel, f"c = {channel + 1}", ha="right", va="center", fontsize=9)
+    values = BLOCK[marked]
+    mean, spread = values.mean(), values.std(correction=0)
+    result = apply(norm.key, BLOCK, groups, eps=0)[FOLLOWED]
+    ax.text(
+        2.25,
+        -0.25,
+        f"({BLOCK[FOLLOWED]:g} − {mean:g}) / {spread:g} = {result:.2f}",
+        ha="center",
+        va="top",
+        fontsize=11,
+        color=colour,
+        weight="bold",
+    )
+    ax.set_title(f"{norm.name}: {len(values.flatten())} values", fontsize=10.5)
+    ax.set(xlim=(-1.0, 4.7), ylim=(-0.95, c + 0.6), aspect="equal")
+    ax.axis("off")
+
+
+@figure(
+    "norm-worked",
+    caption=(
+        "The worked example: images A and B, four channels, two positions. Colored: the set of the framed 8 "
+        "(image A, channel 4) under each norm; below, the 8 minus the set's mean, divided by its standard deviation. "
+        "Group norm has two groups of two channels."
+    ),
+    alt=(
+        "Sixteen numbers in a grid, shown four times. The framed 8 becomes 0.33 under batch norm (set 8, 2, 10, 8), "
+        "0.20 under layer norm (all eight values of image A), 1.00 under instance norm (8 and 2), and 1.67 under "
+        "group norm (2, 0, 8, 2)."
+    ),
+)
+def worked() -> Figure:
+    """Draw the example of the page with the set of one value colored under each norm."""
+    fig, panels = style.new(7.2, 6.4, rows=2, columns=2)
+    for ax, norm in zip(panels.flat, NORMS, strict=True):
+        _grid(ax, norm)
+    return fig
+
+
+# ---- What moves when one image changes: the still form of the explorer ----------------------------------------------
+
+#: The explorer's block, (3, 8, 2, 2): a line for each image, four positions for each channel. The widget has it too.
+_EXPLORER = """
+    9 7 8 4   3 2 5 6   1 0 2 1   6 9 9 8   4 4 1 3   7 5 9 7   2 6 3 1   5 3 6 2
+    4 3 2 3   2 1 2 3   0 1 1 2   5 3 4 4   2 3 1 2   3 4 5 4   1 3 2 2   3 1 2 2
+    14 6 9 19 1 11 8 0  9 2 0 13  17 8 5 14 9 0 13 6  6 16 18 8 7 0 11 2  3 12 0 9
+"""
+#: Image 2 is changed into these numbers.
+_OTHER = "1 9 6 0   8 7 3 6   4 0 9 3   2 8 7 1   9 5 6 4   0 2 7 9   5 3 0 8   6 1 4 9"
+
+
+def explorer_block(changed: bool = False) -> Tensor:
+    """Return the explorer's block, ``(3, 8, 2, 2)``; with ``changed`` its second image is another one."""
+    block = torch.tensor([float(number) for number in _EXPLORER.split()]).reshape(3, 8, 2, 2)
+    if changed:
+        block[1] = torch.tensor([float(number) for number in _OTHER.split()]).reshape(8, 2, 2)
+    return block
+
+
+def movement(kind: str, groups: int) -> Tensor:
+    """Mean absolute change of the normalized values of each image and channel when image 2 is exchanged: ``(3, 8)``."""
+    before, after = (apply(kind, explorer_block(changed), groups) for changed in (False, True))
+    return (after - before).abs().mean((2, 3))
+
+
+@figure(
+    "norm-explorer",
+    caption=(
+        "Which outputs move when image 2 of three is exchanged for another? On the screen: choose a norm, point at a "
+        "value (or walk there with the arrow keys) to see which values share its mean, then exchange image 2. On "
+        "paper: the darker a cell, the more the normalized values of that image and channel move; at the right the "
+        "mean absolute change. Images 1 and 3 move under batch norm only."
+    ),
+    alt=(
+        "Four grids of three images by eight channels. Under batch norm the cells of all three images are colored "
+        "although only image 2 was exchanged; under layer, instance and group norm images 1 and 3 change by exactly "
+        "zero."
+    ),
+)
+def explorer_still() -> Figure:
+    """Draw how far each output moves when one image of the batch is exchanged."""
+    fig, panels = style.new(7.2, 3.3, rows=2, columns=2)
+    for ax, norm in zip(panels.flat, NORMS, strict=True):
+        moved = movement(norm.key, groups=4)
+        for image in range(3):
+            for channel in range(8):
+                alpha = min(1.0, moved[image, channel].item() / 1.6)
+                place = (channel, 2 - image)
+                ax.add_patch(Rectangle(place, 1, 1, facecolor=style.COLOURS[norm.colour], alpha=alpha, linewidth=0))
+                ax.add_patch(Rectangle(place, 1, 1, facecolor="none", edgecolor=style.ink("faint")))
+            ax.text(8.2, 2.5 - image, f"{moved[image].mean():.2f}", va="center", fontsize=9)
+            ax.text(-0.2, 2.5 - image, f"image {image + 1}", ha="right", va="center", fontsize=9)
+        ax.text(4, -0.15, "8 channels", ha="center", va="top", fontsize=9)
+        ax.set_title(norm.name + (", 4 groups" if norm.key == "group" else ""), fontsize=10.5)
+        ax.set(xlim=(-2.6, 9.7), ylim=(-0.8, 3.05), aspect="equal")
+        ax.axis("off")
+    return fig

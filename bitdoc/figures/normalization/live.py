@@ -1,0 +1,269 @@
+"""Normalization page: experiments on activations, run live while the figure is drawn."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.nn import functional as F
+
+from bitdoc.figures import figure, style, value
+from bitdoc.network import norms, resnet
+
+# ---- The scale of activations through twenty layers ----------------------------------------------------------------
+
+LAYERS = 20
+#: Standard deviation of the weights, in units of He et al.'s sqrt(2 / fan-in). PyTorch's default is sqrt(1/6) of it.
+STARTS = {"1.5 × He": 1.5, "He": 1.0, "PyTorch's default": (1 / 6) ** 0.5}
+
+
+@cache
+@torch.no_grad()
+def scales(start: str, kind: str | None) -> list[float]:
+    """Root mean square of the activations after each of twenty 3x3 convolutions with ReLU.
+
+    ``start`` is a key of :data:`STARTS`; ``kind`` is a norm before each ReLU, or None. The input is 16 noise images.
+    """
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(16, 32, 16, 16, generator=generator)
+    out = [x.square().mean().sqrt().item()]
+    for _ in range(LAYERS):
+        filters = torch.randn(32, 32, 3, 3, generator=generator) * STARTS[start] * (2 / (32 * 9)) ** 0.5
+        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), filters)
+        if kind == "batch":
+            x = norms.batch_norm(x)
+        elif kind == "group":
+            x = norms.group_norm(x, groups=8)
+        x = F.relu(x)
+        out.append(x.square().mean().sqrt().item())
+    return out
+
+
+@figure(
+    "norm-depth",
+    caption=(
+        "Size of the activations (root mean square, logarithmic axis) on their way through twenty convolutions with "
+        "ReLU, 32 channels each, for three common scales of random weights. Left: nothing else. Right: the same "
+        "weights with batch norm (lines) or group norm (circles) before each ReLU; the three starts coincide."
+    ),
+    alt=(
+        "Left, three lines on a logarithmic axis: one grows a thousandfold over twenty layers, one stays level, one "
+        "shrinks more than a hundred-millionfold. Right, with batch or group norm, all lines are flat and lie on each "
+        "other."
+    ),
+)
+def depth() -> Figure:
+    """Draw the scale of activations through twenty layers, without and with normalization."""
+    fig, (left, right) = style.new(7.2, 3.4, columns=2, sharey=True)
+    for start, colour in zip(STARTS, ("orange", "blue", "purple"), strict=True):
+        plain = scales(start, None)
+        left.plot(range(LAYERS + 1), plain, color=style.COLOURS[colour])
+        nudge = {"xytext": (-4, 9), "ha": "right"} if plain[-1] > 1e-3 else {"xytext": (6, 8), "ha": "left"}
+        place = LAYERS if plain[-1] > 1e-3 else LAYERS // 2
+        style.label(left, place, plain[place], start, style.COLOURS[colour], **nudge)
+        right.plot(range(LAYERS + 1), scales(start, "batch"), color=style.COLOURS[colour])
+        right.plot(range(LAYERS + 1), scales(start, "group"), "o", color=style.COLOURS[colour], mfc="none", ms=6)
+    left.set(yscale="log", xlabel="layer", ylabel="size of activations (rms)", title="no normalization")
+    right.set(xlabel="layer", title="batch or group norm")
+    right.text(LAYERS / 2, 6, "all three starts, both norms", ha="center", fontsize=9)
+    for ax in (left, right):
+        ax.set_xticks(range(0, LAYERS + 1, 5))
+        ax.grid(axis="y")
+    return fig
+
+
+@value("norm-depth-grow")
+def depth_grow() -> str:
+    """Factor between the last and the first layer with weights 1.5 times He's."""
+    return f"{scales('1.5 × He', None)[-1] / scales('1.5 × He', None)[0]:,.0f}"
+
+
+@value("norm-depth-shrink")
+def depth_shrink() -> str:
+    """Factor between the first and the last layer with PyTorch's default weights, in millions."""
+    plain = scales("PyTorch's default", None)
+    return f"{plain[0] / plain[-1] / 1e6:,.0f} million"
+
+
+# ---- What a batch of 2, 8 or 32 does to a mean ----------------------------------------------------------------------
+
+BATCHES = (2, 8, 32)
+
+
+@cache
+def batch_means(batch: int, draws: int = 400) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of ``draws`` random batches from a population of mean 0 and spread 1."""
+    values = torch.randn(draws, batch, generator=torch.Generator().manual_seed(batch))
+    return values.mean(1), values.std(1, correction=0)
+
+
+@figure(
+    "norm-batch-mean",
+    format="png",
+    caption=(
+        "Each dot is the mean (left) or the standard deviation (right) of one random batch of 2, 8 or 32 values from "
+        "a population of mean 0 and standard deviation 1 (dashed); 400 batches each. The bars span one standard "
+        "deviation of the dots to either side of their mean."
+    ),
+    alt=(
+        "Clouds of dots. Means of batches of 2 scatter from about minus 2 to 2, of 32 only from about minus one half "
+        "to one half. The standard deviation of a batch of 2 is often near 0 and on average well below 1."
+    ),
+)
+def batch_mean() -> Figure:
+    """Draw how far the statistics of small batches scatter."""
+    fig, panels = style.new(7.2, 3.2, columns=2, sharey=True)
+    for index, (ax, truth) in enumerate(zip(panels, (0, 1), strict=True)):
+        ax.axvline(truth, color=style.ink(), linestyle="--", linewidth=1)
+        for row, batch in enumerate(BATCHES):
+            dots = batch_means(batch)[index]
+            height = row + 0.5 * (torch.rand(len(dots), generator=torch.Generator().manual_seed(row)) - 0.5)
+            ax.plot(dots.tolist(), height.tolist(), ".", color=style.COLOURS["blue"], alpha=0.35, ms=4)
+            centre, spread = dots.mean().item(), dots.std().item()
+            ax.plot([centre - spread, centre + spread], [row - 0.36] * 2, color=style.COLOURS["orange"], linewidth=3)
+            ax.text(
+                centre + spread + 0.06,
+                row - 0.37,
+                f"{centre:.2f} ± {spread:.2f}".replace("-", "−"),
+                fontsize=9,
+                va="center",
+            )
+        ax.set_yticks(range(len(BATCHES)), [f"batch of {batch}" for batch in BATCHES])
+    panels[0].set(xlabel="mean of the batch", ylim=(len(BATCHES) - 0.55, -0.6))
+    panels[1].set(xlabel="standard deviation of the batch")
+    return fig
+
+
+@value("norm-batch2-spread")
+def batch2_spread() -> str:
+    """Average standard deviation of a batch of two values from a population whose own is 1."""
+    return f"{batch_means(2)[1].mean():.2f}"
+
+
+# ---- Running statistics, and what another data set does to them -----------------------------------------------------
+
+MOVE = 60  # step at which the data set changes
+
+
+@cache
+def running(steps: int = 100, batch: int = 8) -> tuple[list[float], list[float]]:
+    """Batch means, and the running mean of the batch-norm layer of this package, before and after a change of data."""
+    generator = torch.Generator().manual_seed(3)
+    layer, means, track = norms.Norm2d("batch", 1), [], []
+    for step in range(steps):
+        level, spread = (1.0, 1.0) if step < MOVE else (2.5, 1.6)
+        x = level + spread * torch.randn(batch, 1, 1, 1, generator=generator)
+        layer(x)
+        means.append(x.mean().item())
+        track.append(layer.running_mean.item())
+    return means, track
+
+
+@figure(
+    "norm-running",
+    caption=(
+        "One channel of a batch-norm layer, step by step. Dots: the mean of each training batch (8 values), which "
+        "training subtracts. Line: the running mean, which inference subtracts; each step moves it one tenth of the "
+        "way to the dot. At step 60 the data set changes: for some twenty steps the line fits neither the old data "
+        "nor the new."
+    ),
+    alt=(
+        "Dots scatter around 1 and, from step 60 on, around 2.5. The running mean climbs from 0 to 1 in about twenty "
+        "steps, stays there, and needs about twenty steps more to follow the jump."
+    ),
+)
+def running_statistics() -> Figure:
+    """Draw batch means and the running mean, with a change of data set."""
+    means, track = running()
+    fig, ax = style.new(7.2, 3.0)
+    ax.plot(means, "o", color=style.COLOURS["blue"], alpha=0.6, ms=4)
+    ax.plot(track, color=style.COLOURS["orange"])
+    ax.axvline(MOVE - 0.5, color=style.ink(), linestyle="--", linewidth=1)
+    ax.text(MOVE - 2, 4.2, "upstream data", ha="right", va="top", fontsize=9)
+    ax.text(MOVE + 1, 4.2, "downstream data", ha="left", va="top", fontsize=9)
+    ax.text(22, 1.9, "mean of each batch: used in training", color=style.COLOURS["blue"], fontsize=9, ha="center")
+    ax.text(24, 0.12, "running mean: used at inference", color=style.COLOURS["orange"], fontsize=9, ha="center")
+    ax.set(xlabel="training step", ylabel="mean of the channel", ylim=(-0.2, 4.3), xlim=(-2, 101))
+    return fig
+
+
+# ---- One image in different company ---------------------------------------------------------------------------------
+
+
+@cache
+def company(kind: str, batches: int = 8, size: int = 4) -> Tensor:
+    """Logits of one image in batches with different companions, ``(batches, 6)``, from a network in training mode.
+
+    The network is an R14x0.25 with random weights and norm ``kind``; images are noise of random level and contrast.
+    """
+    generator = torch.Generator().manual_seed(7)
+    torch.manual_seed(0)
+    net = resnet.build("R14x0.25", 6, norm_kind=kind, standardized=False, zero_head=False).train()
+    image = torch.randn(1, 3, 64, 64, generator=generator)
+    out = []
+    for _ in range(batches):
+        level = torch.randn(size - 1, 1, 1, 1, generator=generator)
+        contrast = 0.3 + torch.rand(size - 1, 1, 1, 1, generator=generator)
+        others = level + contrast * torch.randn(size - 1, 3, 64, 64, generator=generator)
+        with torch.no_grad():
+            out.append(net(torch.cat([image, others]))[0])
+    return torch.stack(out)
+
+
+def _strip(ax: Axes, kind: str, colour: str) -> None:
+    logits = company(kind)
+    for row in logits:
+        ax.plot(range(1, 7), row.tolist(), "o-", color=style.COLOURS[colour], alpha=0.6, linewidth=1)
+    ax.set(xlabel="output", xticks=range(1, 7))
+    ax.axhline(0, color=style.ink("faint"), linewidth=1, zorder=0)
+
+
+@figure(
+    "norm-company",
+    caption=(
+        "Eight forward passes of the same image, each time in a batch with three other companions, through the same "
+        "R14x0.25 network with random weights, in training mode. One line is one pass: the image's six outputs. With "
+        "batch norm they differ from pass to pass; with group norm the eight lines are one."
+    ),
+    alt=(
+        "Left, batch norm: eight zigzag lines that disagree by about as much as they vary. Right, group norm: eight "
+        "lines that lie exactly on each other."
+    ),
+)
+def batch_mates() -> Figure:
+    """Draw the outputs of one image in eight different batches, with batch and with group norm."""
+    fig, (left, right) = style.new(7.2, 3.0, columns=2, sharey=True)
+    _strip(left, "batch", "blue")
+    _strip(right, "group", "orange")
+    left.set(title="batch norm: 8 answers", ylabel="value")
+    right.set(title="group norm: 1 answer, 8 times")
+    return fig
+
+
+# ---- Micro-batches ---------------------------------------------------------------------------------------------------
+
+
+def micro_batch_gap(kind: str, parts: int = 4, standardized: bool = False) -> float:
+    """Relative distance between the gradient of a batch and the sum over its micro-batches.
+
+    Parameters
+    ----------
+    kind : {"batch", "group", "none"}
+        Norm of the R14x0.25 network, which has random weights and runs in double precision on 16 noise images.
+    parts : int
+        Number of micro-batches.
+    """
+
+    def gradient(split: int) -> Tensor:
+        torch.manual_seed(0)
+        net = resnet.build("R14x0.25", 10, norm_kind=kind, standardized=standardized, zero_head=False).double()
+        images, labels = torch.randn(16, 3, 32, 32).double(), torch.arange(16) % 10
+        for x, y in zip(images.chunk(split), labels.chunk(split), strict=True):
+            (F.cross_entropy(net(x), y) * len(x) / 16).backward()
+        return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
+
+    whole = gradient(1)
+    return ((gradient(parts) - whole).norm() / whole.norm()).item()

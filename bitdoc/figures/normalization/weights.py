@@ -1,0 +1,191 @@
+"""Normalization page: weight standardization, its filters and what it does to the loss, run live while drawing."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bitdoc.figures import figure, style, value
+from bitdoc.network.norms import StdConv2d, standardize
+
+CLASSES, SIDE, CHANNELS, BATCH = 8, 12, 16, 32
+
+# ---- A small network on a small task: which way do the stripes run? -------------------------------------------------
+
+
+def stripes(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Noisy images of stripes, ``(count, 1, 12, 12)``, and which of eight directions they have."""
+    labels = torch.randint(CLASSES, (count,), generator=generator)
+    angle = labels * math.pi / CLASSES + 0.1 * torch.randn(count, generator=generator)
+    pitch = 0.6 + 0.5 * torch.rand(count, generator=generator)
+    phase = 2 * math.pi * torch.rand(count, generator=generator)
+    across = torch.arange(SIDE) - SIDE / 2
+    along = angle.cos()[:, None, None] * across + angle.sin()[:, None, None] * across[:, None]
+    waves = torch.sin(pitch[:, None, None] * along + phase[:, None, None])
+    return (waves + torch.randn(count, SIDE, SIDE, generator=generator))[:, None].double(), labels
+
+
+def network(standardized: bool, seed: int) -> nn.Sequential:
+    """Five 3x3 convolutions, plain or standardized, each with group norm (4 groups) and ReLU; average pool; head."""
+    torch.manual_seed(seed)
+    kind = StdConv2d if standardized else nn.Conv2d
+    layers: list[nn.Module] = []
+    for index, stride in enumerate((1, 2, 1, 2, 1)):
+        conv = kind(CHANNELS if index else 1, CHANNELS, 3, stride, padding=1, bias=False)
+        nn.init.kaiming_normal_(conv.weight)
+        layers += [conv, nn.GroupNorm(4, CHANNELS), nn.ReLU()]
+    # Double precision: rounding, which differs between processors, would otherwise grow in training until it shows.
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, CLASSES)).double()
+
+
+def filters(net: nn.Sequential) -> list[Tensor]:
+    """Raw weights of the convolutions."""
+    return [layer.weight for layer in net if isinstance(layer, nn.Conv2d)]
+
+
+# ---- The loss along the gradient ------------------------------------------------------------------------------------
+
+#: Length of the step, as a share of the length of all raw filters together.
+STRIDES = (0.0, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1)
+SEEDS, STEPS, EVERY = (0, 1, 2), 80, 8
+
+
+def loss_along_gradient(net: nn.Sequential, images: Tensor, labels: Tensor) -> list[float]:
+    """Change of the loss when the filters are moved against their gradient by each of :data:`STRIDES`."""
+    weights = filters(net)
+    gradient = torch.autograd.grad(F.cross_entropy(net(images), labels), weights)
+    length = math.sqrt(sum(w.square().sum().item() for w in weights) / sum(g.square().sum().item() for g in gradient))
+    losses = []
+    with torch.no_grad():
+        for stride in STRIDES:
+            for sign in (-1, 1):  # there, and after the measurement back again
+                for weight, slope in zip(weights, gradient, strict=True):
+                    weight.add_(slope, alpha=sign * stride * length)
+                if sign < 0:
+                    losses.append(F.cross_entropy(net(images), labels).item())
+    return [loss - losses[0] for loss in losses]
+
+
+@cache
+def landscape(standardized: bool) -> tuple[Tensor, nn.Sequential]:
+    """Train with SGD; every few steps, look along the gradient.
+
+    Returns
+    -------
+    (Tensor, nn.Sequential)
+        Changes of the loss, ``(looks, len(STRIDES))`` over all seeds, and the network of the last seed.
+    """
+    rows = []
+    for seed in SEEDS:
+        generator = torch.Generator().manual_seed(seed)
+        net = network(standardized, seed)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+        for step in range(STEPS):
+            images, labels = stripes(BATCH, generator)
+            if step % EVERY == 0:
+                rows.append(loss_along_gradient(net, images, labels))
+            optimizer.zero_grad()
+            F.cross_entropy(net(images), labels).backward()
+            optimizer.step()
+    return torch.tensor(rows), net
+
+
+@figure(
+    "norm-loss-line",
+    caption=lambda: (
+        "How the loss changes when all filters take one step of the given length against their gradient, measured on "
+        f"the batch at hand at {len(SEEDS) * STEPS // EVERY} moments of training a small network with group norm, with "
+        "plain and with standardized filters. Line: median; band: middle half. As far as the curve falls, the gradient "
+        "can be trusted. Length is relative to that of the raw filters, the same measure for both networks."
+    ),
+    alt=lambda: (
+        "Both curves first fall below zero. With plain filters the median turns upwards at shorter steps and rises to "
+        f"{landscape(False)[0].median(0).values[4]:.2f} at a step of 5 percent; with standardized filters it is at "
+        f"{landscape(True)[0].median(0).values[4]:.2f} there."
+    ),
+)
+def loss_line() -> Figure:
+    """Draw the loss along the gradient for plain and for standardized filters."""
+    fig, ax = style.new(7.2, 3.5)
+    percent = [100 * stride for stride in STRIDES]
+    for standardized, colour, name in ((False, "grey", "plain filters"), (True, "purple", "standardized filters")):
+        changes, _ = landscape(standardized)
+        low, middle, high = (changes.quantile(q, dim=0).tolist() for q in (0.25, 0.5, 0.75))
+        ax.fill_between(percent, low, high, color=style.COLOURS[colour], alpha=0.2, linewidth=0)
+        ax.plot(percent, middle, "o-", color=style.COLOURS[colour])
+        style.label(ax, percent[-1], middle[-1], name, style.COLOURS[colour])
+    ax.axhline(0, color=style.ink(), linewidth=1, linestyle="--")
+    ax.set(xlabel="step against the gradient, % of the filters' length", ylabel="change of the loss", xlim=(0, 13.2))
+    ax.set_xticks((0, 2, 4, 6, 8, 10))
+    return fig
+
+
+def _at(standardized: bool, stride: float) -> str:
+    change = landscape(standardized)[0].median(0).values[STRIDES.index(stride)].item()
+    return f"{change:+.2f}".replace("-", "−")
+
+
+@value("norm-line-plain")
+def line_plain() -> str:
+    """Median change of the loss after a step of 5 % with plain filters."""
+    return _at(False, 0.05)
+
+
+@value("norm-line-ws")
+def line_standardized() -> str:
+    """Median change of the loss after a step of 5 % with standardized filters."""
+    return _at(True, 0.05)
+
+
+# ---- Filters --------------------------------------------------------------------------------------------------------
+
+
+@figure(
+    "norm-ws-filters",
+    caption=(
+        "Six filters of the first layer of the network of the next figure, trained with plain convolutions: above as "
+        "they are, below standardized. One color scale for each row, zero in white; mean and standard deviation of "
+        "its nine weights under each filter. The pattern of a filter stays; its level and its size go."
+    ),
+    alt=(
+        "Two rows of six filters of 3 by 3 weights. The raw filters differ in mean and spread; every standardized "
+        "filter has mean 0.00 and standard deviation 1.00 and shows the same pattern as the raw one above it."
+    ),
+)
+def filter_view() -> Figure:
+    """Draw first-layer filters of a trained network, raw and standardized."""
+    _, net = landscape(False)
+    raw = filters(net)[0].detach()
+    chosen = raw.std((1, 2, 3), correction=0).argsort()[[0, 3, 6, 9, 12, 15]]  # from the smallest to the largest spread
+    fig, panels = style.new(7.2, 3.5, rows=2, columns=6)
+    for row, (name, weights) in enumerate((("raw", raw[chosen]), ("standardized", standardize(raw[chosen])))):
+        limit = weights.abs().max()
+        for ax, weight in zip(panels[row], weights, strict=True):
+            ax.imshow(weight[0].numpy(), cmap="PuOr", vmin=-limit, vmax=limit)
+            mean, spread = weight.mean().item(), weight.std(correction=0).item()
+            ax.set_xlabel(
+                f"mean {mean + 0.0:.2f}\ns.d. {spread:.2f}".replace("-0.00", "0.00").replace("-", "−"), fontsize=9
+            )
+            ax.set(xticks=[], yticks=[])
+        panels[row, 0].set_ylabel(name)
+    return fig
+
+
+def rescaled(factor: float) -> tuple[Tensor, float]:
+    """Multiply the raw filters of a standardized convolution by ``factor``; return output and length of the gradient.
+
+    The loss is the sum of the output's cosines, an arbitrary smooth function.
+    """
+    torch.manual_seed(0)
+    conv = StdConv2d(4, 8, 3, bias=False)
+    images = torch.randn(2, 4, 6, 6)
+    with torch.no_grad():
+        conv.weight *= factor
+    output = conv(images)
+    (gradient,) = torch.autograd.grad(output.cos().sum(), conv.weight)
+    return output.detach(), gradient.norm().item()

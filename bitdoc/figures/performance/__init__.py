@@ -1,0 +1,3 @@
+"""Tables and numbers of the performance page; importing this package registers them."""
+
+from bitdoc.figures.performance import tables

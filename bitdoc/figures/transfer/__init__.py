@@ -1,0 +1,3 @@
+"""Figures of the page on transfer learning; importing this module registers them."""
+
+from bitdoc.figures.transfer import findings, results, rule, runs

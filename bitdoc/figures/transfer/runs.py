@@ -1,0 +1,199 @@
+"""Measured here: three ways to use ten or a hundred CIFAR-10 images, and the features before and after."""
+
+from __future__ import annotations
+
+import statistics
+import textwrap
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bitdoc.figures import figure, style, value
+from bitdoc.records import runs
+from bitdoc.studies.fewshot.sweep import EXPERIMENT as FEW_SHOT
+from bitdoc.studies.transfer.feature_map import EXPERIMENT as FEATURE_MAP
+
+MODEL = "BiT-T-R26x0.5"
+#: What is compared: the label, the model and the method of its records, and a colour.
+WAYS = (
+    ("fine-tuned", MODEL, "fine-tune", "blue"),
+    ("linear probe", MODEL, "linear-probe", "orange"),
+    ("from scratch", MODEL.rpartition("-")[2], "fine-tune", "grey"),
+)
+_COMMANDS = (
+    f"python examples/plot_few_shot_cifar10.py --run --model {MODEL}",
+    f"python examples/plot_few_shot_cifar10.py --run --model {MODEL} --method linear-probe",
+    f"python examples/plot_few_shot_cifar10.py --run --model {MODEL.rpartition('-')[2]}",
+)
+
+
+def _records(model: str, method: str) -> list[runs.RunRecord]:
+    return runs.load(FEW_SHOT, model=model, method=method)
+
+
+def _all_records() -> list[runs.RunRecord]:
+    return [record for _, model, method, _ in WAYS for record in _records(model, method)]
+
+
+def _accuracies(records: list[runs.RunRecord]) -> dict[int, list[float]]:
+    by_shots = runs.group(records, "examples_per_class")
+    return {shots: [record.result["top1"] for record in group] for shots, group in by_shots.items()}
+
+
+def empty_place(ax: Axes, *commands: str) -> None:
+    """Say that a measurement is missing, and which commands make it."""
+    ax.set(xticks=[], yticks=[])
+    for spine in ax.spines.values():
+        spine.set(visible=True, linestyle=(0, (4, 4)), color=style.COLOURS["grey"])
+    lines = [line for command in commands for line in ("", *textwrap.wrap(command, 52, subsequent_indent="    "))]
+    text = "\n".join(["not measured yet; the command that fills this place:", *lines])
+    ax.text(0.04, 0.5, text, transform=ax.transAxes, va="center", fontsize=9.5)
+
+
+def _missing() -> dict[str, str]:
+    """Ways without a record, and the commands that measure them."""
+    ways = zip(WAYS, _COMMANDS, strict=True)
+    return {label: command for (label, model, method, _), command in ways if not _records(model, method)}
+
+
+def _ways_caption() -> str:
+    missing = "; ".join(f"{label} (`{command}`)" for label, command in _missing().items())
+    return (
+        f"Three ways to use a few labeled CIFAR-10 images with a small R26x0.5: all weights of {MODEL} fine-tuned, "
+        "its features frozen under a linear classifier, or the same network from random weights. Lines join medians "
+        f"over random subsets, bands span all of them. {runs.provenance(_all_records())}"
+        + (f" Not measured yet: {missing}." if missing else "")
+    )
+
+
+def _ways_alt() -> str:
+    medians = {}
+    for label, model, method, _ in WAYS:
+        medians[label] = {k: statistics.median(v) for k, v in _accuracies(_records(model, method)).items()}
+    if not all(medians.values()):
+        return "An empty place: not all of the three series of runs have been made yet."
+    told = [
+        f"{label} {points[min(points)]:.0f} percent with {min(points)} and {points[max(points)]:.0f} with {max(points)}"
+        for label, points in medians.items()
+    ]
+    return "Median accuracy on CIFAR-10 against labeled images per class: " + "; ".join(told) + "."
+
+
+def _median_at_ten(label: str) -> str:
+    _, model, method, _ = next(way for way in WAYS if way[0] == label)
+    values = _accuracies(_records(model, method)).get(10)
+    return f"{statistics.median(values):.1f}%" if values else "(not measured yet)"
+
+
+@value("ways-fine-tune")
+def fine_tune_at_ten() -> str:
+    """Median accuracy of fine-tuning with ten images of each class."""
+    return _median_at_ten("fine-tuned")
+
+
+@value("ways-linear-probe")
+def linear_probe_at_ten() -> str:
+    """Median accuracy of the linear probe with ten images of each class."""
+    return _median_at_ten("linear probe")
+
+
+@value("ways-scratch")
+def scratch_at_ten() -> str:
+    """Median accuracy from random weights with ten images of each class."""
+    return _median_at_ten("from scratch")
+
+
+@figure("transfer-ways", caption=_ways_caption, alt=_ways_alt)
+def ways() -> Figure:
+    """Accuracy against examples per class, one line for each way."""
+    fig, ax = style.new(5.8, 4.0)
+    missing = _missing()
+    if len(missing) == len(WAYS):
+        empty_place(ax, *missing.values())
+        return fig
+    for label, model, method, colour in WAYS:
+        if label not in missing:
+            _draw_way(ax, label, _accuracies(_records(model, method)), style.COLOURS[colour])
+    ax.set(xscale="log", xlim=(0.9, 19), xlabel="labeled images per class", ylabel="top-1 accuracy on CIFAR-10, %")
+    ax.set_xticks([1, 2, 5, 10], ["1", "2", "5", "10"])
+    ax.minorticks_off()
+    ax.grid(axis="y")
+    if missing:
+        ax.set_title("not measured yet: " + ", ".join(missing), fontsize=10)
+    return fig
+
+
+def _draw_way(ax: Axes, label: str, accuracies: dict[int, list[float]], colour: str) -> None:
+    shots, medians = list(accuracies), [statistics.median(values) for values in accuracies.values()]
+    low, high = ([end(values) for values in accuracies.values()] for end in (min, max))
+    ax.fill_between(shots, low, high, color=colour, alpha=0.18, lw=0)
+    ax.plot(shots, medians, "o-", color=colour)
+    # Fine-tuning and probe end close together; their labels stand above and below the ends.
+    shift = {"fine-tuned": 7, "linear probe": -7}.get(label, 0)
+    style.label(ax, shots[-1], medians[-1], label, colour, fontsize=10, xytext=(6, shift))
+
+
+def _map_record() -> runs.RunRecord | None:
+    return next(iter(runs.load(FEATURE_MAP, model=MODEL)), None)
+
+
+def _features_caption() -> str:
+    record = _map_record()
+    if record is None:
+        return f"Features of {MODEL} before and after fine-tuning. {runs.provenance([])}"
+    kept, agreement, setting = record.result["kept"], record.result["agreement"], record.setting
+    return (
+        f"Features of {setting['per_class']} CIFAR-10 test images of each class in {MODEL}, before and after "
+        f"fine-tuning on {setting['examples_per_class']} other images of each class. The maps are flat: two principal "
+        f"components keep {kept[0]:.0f}% and {kept[1]:.0f}% of the variance. In the full features the nearest "
+        f"neighbor has the same class for {agreement[0]:.0f}% of the images before and {agreement[1]:.0f}% after. "
+        f"{runs.provenance([record])}"
+    )
+
+
+def _features_alt() -> str:
+    record = _map_record()
+    if record is None:
+        return "An empty place: the features have not been measured yet."
+    before, after = record.result["agreement"]
+    return (
+        "Two maps of 200 images colored by class, which overlap. Nearest neighbors share a class for "
+        f"{before:.0f} percent of the images before fine-tuning and {after:.0f} percent after."
+    )
+
+
+@figure("transfer-features", caption=_features_caption, alt=_features_alt)
+def features() -> Figure:
+    """Two maps of the same test images, each class named at its center."""
+    record = _map_record()
+    if record is None:
+        fig, ax = style.new(5.8, 2.4)
+        empty_place(ax, f"python -m bitdoc.studies.transfer.feature_map --model {MODEL}")
+        return fig
+    fig, axes = style.new(5.8, 8.4, 2, 1)
+    for ax, when in zip(axes, ("before", "after"), strict=True):
+        _draw_map(ax, record, when)
+        ax.set_title(f"{when} fine-tuning")
+    return fig
+
+
+def _draw_map(ax: Axes, record: runs.RunRecord, when: str) -> None:
+    points, labels = record.result[when], record.result["labels"]
+    colours, marks = list(style.COLOURS.values()), "oooooooxxx"
+    for label, name in enumerate(record.setting["classes"]):
+        x, y = zip(*(point for point, its in zip(points, labels, strict=True) if its == label), strict=True)
+        colour = colours[label % len(colours)]
+        ax.plot(x, y, marks[label % len(marks)], color=colour, markersize=4, alpha=0.75, linestyle="none")
+        ax.text(
+            statistics.median(x),
+            statistics.median(y),
+            name,
+            color=style.words(colour),
+            fontsize=10,
+            weight="bold",
+            ha="center",
+            va="center",
+            bbox={"facecolor": style.ink("paper"), "edgecolor": "none", "alpha": 0.75, "pad": 0.8},
+        )
+    ax.set(xticks=[], yticks=[])
+    ax.set_aspect("equal")

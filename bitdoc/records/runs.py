@@ -1,0 +1,231 @@
+"""Run records: what was run, on what, with what result. One run is one small JSON file.
+
+A record holds all that is needed to decide whether two runs may stand in one figure. Records are written atomically,
+so that sweeps can run side by side without a lock, and read strictly: a damaged one is an error that names it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bitdoc.records.code import code_digest
+from bitdoc.records.files import FileError, written_atomically
+
+#: The cached runs that come with the package; ``BITDOC_RESULTS`` names another folder.
+RESULTS = Path(__file__).parent / "results"
+
+#: What all runs had in common before records began to tell it.
+_UNSAID = {"precision": "float32"}
+
+
+class RecordError(ValueError):
+    """A run record that cannot be read; the message names the file and the field."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run.
+
+    Attributes
+    ----------
+    experiment : str
+        The study it belongs to and its folder in the results, such as ``"few-shot-cifar10"``.
+    name : str
+        Identity of the run within the experiment and its file name.
+    model : str
+        ``"BiT-M-R50x3"``, or an architecture alone (``"R26x0.5"``) for a network that starts from random weights.
+    setting : dict
+        Everything chosen: data sets and their encoding, examples per class, seeds, digest of the chosen indices,
+        hyperparameters, SHA-256 of the weights it started from. Numbers, strings, lists and None only.
+    result : dict
+        Everything measured: accuracies in percent, losses.
+    curve : dict
+        Lists of equal length, such as ``{"step": [...], "loss": [...]}``.
+    cost : dict
+        ``seconds``, ``images_per_second``, ``peak_memory_bytes`` (None where the device cannot tell).
+    environment : dict
+        Device name, library versions, operating system.
+    code : dict
+        Git ``commit`` (None outside a checkout) and ``digest`` of the code that decides results.
+    date : str
+        UTC, ISO 8601.
+    """
+
+    experiment: str
+    name: str
+    model: str
+    setting: dict[str, Any]
+    result: dict[str, Any]
+    curve: dict[str, list] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    code: dict[str, Any] = field(default_factory=dict)
+    date: str = ""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the code that decides results is still the code that made this run."""
+        return self.code.get("digest") == code_digest()
+
+
+def folder() -> Path:
+    """Where records are read from and written to: ``BITDOC_RESULTS``, else the package's own results."""
+    return Path(os.environ.get("BITDOC_RESULTS") or RESULTS)
+
+
+def path_of(experiment: str, name: str) -> Path:
+    """File of a run."""
+    for part in (experiment, name):
+        if not re.fullmatch(r"[\w.+=-]+", part):
+            raise RecordError(f"{part!r} cannot name a run; use letters, digits and . _ + = -")
+    return folder() / experiment / f"{name}.json"
+
+
+def exists(experiment: str, name: str) -> bool:
+    """Whether the run has been made, and its record can be read."""
+    path = path_of(experiment, name)
+    return path.exists() and bool(read(path))
+
+
+def write(record: RunRecord, path: Path | None = None) -> Path:
+    """Write ``record`` to ``path``, by default :func:`path_of`; what stood there stays until the new text is whole."""
+    path = path or path_of(record.experiment, record.name)
+    text = json.dumps(asdict(record), indent=1, sort_keys=True, allow_nan=False)
+    text = re.sub(r"\[[^\[\]{}]*\]", lambda m: re.sub(r"\s+", " ", m[0]), text)  # a list on one line
+    try:
+        with written_atomically(path) as file:
+            file.write((text + "\n").encode())
+    except FileError as error:
+        raise RecordError(f"the run is done, but its record could not be written: {error}") from None
+    return path
+
+
+def read(path: Path) -> RunRecord:
+    """Read one record.
+
+    Raises
+    ------
+    RecordError
+        If the file is not JSON, or a field is missing, unknown, or of another type.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} is not a readable run record: {error}") from error
+    if not isinstance(raw, dict):
+        raise RecordError(f"{path} is not a run record: expected an object, found {type(raw).__name__}")
+    types = {f.name: str if f.type == "str" else dict for f in fields(RunRecord)}
+    for name, kind in types.items():
+        if name not in raw:
+            raise RecordError(f"{path}: the field {name!r} is missing")
+        if not isinstance(raw[name], kind):
+            raise RecordError(f"{path}: the field {name!r} is {type(raw[name]).__name__}, expected {kind.__name__}")
+    for name in raw:
+        if name not in types:
+            raise RecordError(f"{path}: unknown field {name!r}")
+    return RunRecord(**raw)
+
+
+def load(experiment: str, **wanted: Any) -> list[RunRecord]:
+    """All records of an experiment whose fields or settings equal ``wanted``, in the order of their names.
+
+    Examples
+    --------
+    >>> load("few-shot-cifar10", model="no-such-model")
+    []
+    """
+    records = [read(path) for path in sorted((folder() / experiment).glob("*.json"))]
+    return [r for r in records if all(lookup(r, key) == value for key, value in wanted.items())]
+
+
+def lookup(record: RunRecord, key: str) -> Any:
+    """A field of the record, or else of its setting; None where it has neither."""
+    return getattr(record, key) if key in RunRecord.__dataclass_fields__ else record.setting.get(key, _UNSAID.get(key))
+
+
+def group(records: Iterable[RunRecord], key: str | Callable[[RunRecord], Any]) -> dict[Any, list[RunRecord]]:
+    """Records by the value of a field, a setting, or a function of the record, in ascending order of that value."""
+    of = key if callable(key) else lambda record: lookup(record, key)
+    groups: dict[Any, list[RunRecord]] = {}
+    for record in records:
+        groups.setdefault(of(record), []).append(record)
+    return dict(sorted(groups.items()))
+
+
+def require_same(records: Iterable[RunRecord], *keys: str) -> None:
+    """Refuse to join runs that differ in one of ``keys``.
+
+    Raises
+    ------
+    RecordError
+        Naming two records and what differs between them.
+    """
+    records = list(records)
+    for key in keys:
+        for record in records[1:]:
+            if lookup(record, key) != lookup(records[0], key):
+                raise RecordError(
+                    f"{records[0].name} and {record.name} cannot stand on one line: {key} is "
+                    f"{lookup(records[0], key)!r} and {lookup(record, key)!r}"
+                )
+
+
+def provenance(records: Iterable[RunRecord]) -> str:
+    """One line for a caption: how many runs, where, when, and whether by the present code."""
+    records = list(records)
+    if not records:
+        return "No runs yet."
+    devices = sorted({r.environment.get("device", "unknown device") for r in records})
+    days = sorted({r.date[:10] for r in records})
+    span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    old = sum(not r.is_current for r in records)
+    state = "by the present code" if not old else "by older code" if old == len(records) else f"{old} by older code"
+    runs = "1 run" if len(records) == 1 else f"{len(records)} runs"
+    return f"{runs} on {', '.join(devices)}, {span}, {state}."
+
+
+def environment(device: Any = "cpu") -> dict[str, Any]:
+    """Device name, library versions and operating system."""
+    import numpy
+    import torch
+
+    device = torch.device(device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
+    if device.type == "cpu":
+        name = f"CPU, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+    return {
+        "device": name,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def peak_memory(device: Any = "cpu") -> int | None:
+    """Peak memory in bytes: of the allocator on CUDA, of the whole process on a CPU where the system tells."""
+    import torch
+
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows has no resource module
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def now() -> str:
+    """The present time, UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,95 @@
+"""What ``--dry-run`` prints: the runs to make, and roughly what memory and time they take."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from bitdoc.network import cost, weights
+from bitdoc.training.engine import pick_device, pick_precision
+from bitdoc.training.recipe import Recipe, Upstream
+from bitdoc.training.upstream import PARENT, choice_for
+
+TEST_IMAGES = 10_000
+
+
+def arch_of(model: str) -> str:
+    """Architecture of a model, or of an architecture alone."""
+    return weights.ModelName.parse(model).arch if model.startswith("BiT-") else model
+
+
+def print_plan(todo: Sequence[Any], recipes: list[Recipe], made: list[bool], flags: argparse.Namespace) -> int:
+    """Print every run that has no record, and the memory and time of all; returns the exit status.
+
+    Nothing is downloaded. Memory is worked out from the network; time from its operations and from how fast this
+    device multiplies matrices.
+    """
+    missing = [(run, recipe) for run, recipe, is_made in zip(todo, recipes, made, strict=True) if not is_made]
+    print(f"{len(todo)} runs, {len(todo) - len(missing)} of them done")
+    for run, recipe in missing:
+        images = recipe.schedule[-1] * recipe.batch
+        print(
+            f"  {run.name}: {recipe.schedule[-1]} steps, {images:,} images of {recipe.crop} px to train, 10,000 to test"
+        )
+    if missing:
+        _print_cost(arch_of(flags.model), missing[0][1], len(missing), flags)
+    return 0
+
+
+def _print_cost(arch: str, recipe: Recipe, count: int, flags: argparse.Namespace) -> None:
+    device = pick_device()
+    precision = pick_precision(device, flags.precision)
+    rate = cost.matmul_rate(device, precision)
+    probe = flags.method == "linear-probe"
+    trained = 0 if probe else recipe.schedule[-1] * recipe.batch
+    each = cost.seconds(arch, recipe.crop, trained, TEST_IMAGES, rate)
+    parts = cost.memory(arch, recipe.crop, recipe.batch, recipe.split, precision)
+    print(f"on {device} in {precision}, estimated:")
+    if not probe:
+        print(f"  memory: {gigabytes(parts.total)} with --batch_split {recipe.split}")
+        print("    " + ", ".join(f"{key} {gigabytes(value)}" for key, value in vars(parts).items()))
+        if device.type == "cuda":
+            room = torch.cuda.get_device_properties(device).total_memory
+            fits = cost.split_that_fits(arch, recipe.crop, recipe.batch, room, precision)
+            print(f"    this card has {gigabytes(room)}: --batch_split {fits or 'none fits'}")
+    print(f"  time: {duration(each)} a run, {duration(each * count)} in all")
+    if flags.model.startswith("BiT-T-") and not _at_hand(flags.model, flags.bit_pretrained_dir):
+        if flags.grow_from and not _at_hand(flags.grow_from, flags.bit_pretrained_dir):
+            _print_pre_training(choice_for(flags.grow_from, base=PARENT), rate, flags)
+        _print_pre_training(choice_for(flags.model, flags.grow_from), rate, flags)
+
+
+def _print_pre_training(choice: Upstream, rate: float, flags: argparse.Namespace) -> None:
+    plan = choice.plan(round(choice.fraction * 100_000))
+    before = [0, *(last for last, _ in plan)]
+    steps = [(last - first, side) for first, (last, side) in zip(before, plan, strict=False)]
+    long = sum(cost.seconds(choice.model, side, choice.batch * n, 0, rate) for n, side in steps)
+    bound = f", bounded by --minutes {flags.minutes:g}" if flags.minutes else ""
+    what = f"pre-training {choice.model} on Tiny ImageNet"
+    print(f"  first, {what}: {plan[-1][0]:,} steps, {duration(long)}{bound}")
+
+
+def _at_hand(model: str, directory: str | None) -> bool:
+    try:
+        return weights.find(model, directory).is_file()  # a BiT-T network is never downloaded
+    except weights.WeightsError:
+        return False
+
+
+def gigabytes(size: float) -> str:
+    """``1.5 GB``, in units of 2**30 bytes."""
+    return f"{size / 2**30:.1f} GB" if size >= 2**30 / 20 else f"{size / 2**20:.0f} MB"
+
+
+def duration(seconds: float) -> str:
+    """``40 s``, ``12 min`` or ``3.5 h``."""
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )

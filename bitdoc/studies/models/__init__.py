@@ -1,0 +1,1 @@
+"""A small RetinaNet that learns to find rectangles."""

@@ -1,0 +1,1 @@
+"""Batch norm and group norm, with and without weight standardization: small batches, and transfer."""

@@ -1,0 +1,1 @@
+"""What fine-tuning does to the features of a network."""

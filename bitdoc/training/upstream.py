@@ -1,0 +1,162 @@
+"""Upstream networks that are made on the spot: ``--model BiT-T-R50x3`` pre-trains R50x3 if no file has its weights."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import statistics
+import time
+from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+
+from bitdoc import data
+from bitdoc.network import weights
+from bitdoc.network.resnet import build
+from bitdoc.records.files import cache_folder, written_atomically
+from bitdoc.training.engine import Engine, TrainingError
+from bitdoc.training.loop import generator, mixed_micro_batches, random_resized_crop, train
+from bitdoc.training.pretrain import pretrain
+from bitdoc.training.recipe import Upstream
+
+#: The recipe of the BiT-T network that is shipped; of ``--minutes`` a tenth is left for decoding and testing.
+CHOICE = Upstream(phases="32x12,48x12,64x3.5", base_lr=0.3, warmup=0.03, schedule="linear", smallest_crop=0.5)
+SHARE = 0.9
+#: Networks that are grown, and the smaller ones they grow from, stay at 32 pixels, for the sake of two CPU cores.
+PARENT = replace(CHOICE, phases="32x5")
+#: How a grown network is trained on: one pass. At one learning rate its filters turn more slowly than the parent's,
+#: because widening by w leaves each weight 1/w² of its gradient, and the head faster.
+GROWTH = replace(CHOICE, phases="32x1", batch=256, base_lr=0.15)
+
+
+def seconds_per_step(choice: Upstream, side: int, classes: int, engine: Engine, steps: int = 5) -> float:
+    """Time of a step at ``side`` pixels, after two steps to warm up, with a network that is thrown away."""
+    model = engine.place(build(choice.model, classes))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+    pixels = torch.zeros(choice.batch, 3, 64, 64, dtype=torch.uint8, device=engine.device)
+    labels = torch.zeros(choice.batch, dtype=torch.int64, device=engine.device)
+    clock: list[float] = []
+
+    def batch_at(step: int):
+        rng = generator("speed", step)
+        x = random_resized_crop(pixels, side, (choice.smallest_crop, 1.0), rng)
+        return mixed_micro_batches(x.contiguous(memory_format=torch.channels_last), labels, 1, 0.0, rng), len(x)
+
+    def tick(*_: float) -> None:
+        clock.append(time.perf_counter())
+
+    train(model, optimizer, batch_at, lambda s: 0.0 if s < steps + 2 else None, on_step=tick, engine=engine)
+    return statistics.median(later - earlier for earlier, later in pairwise(clock[1:]))
+
+
+def shortened(choice: Upstream, examples: int, minutes: float, seconds: dict[int, float]) -> Upstream:
+    """``choice`` with as many epochs as fit into ``minutes``, at most its own, every phase by the same share.
+
+    Parameters
+    ----------
+    seconds : dict
+        Measured time of a step by the side of its images.
+
+    Raises
+    ------
+    TrainingError
+        If not even a hundred steps fit.
+    """
+    starts = [0] + [last for last, _ in choice.plan(examples)]
+    steps = {side: last - first for first, (last, side) in zip(starts, choice.plan(examples), strict=False)}
+    wanted = sum(count * seconds[side] for side, count in steps.items())
+    share = min(1.0, SHARE * 60 * minutes / wanted)
+    if share * starts[-1] < min(100, starts[-1]):
+        raise TrainingError(
+            f"{minutes:g} minutes are too few to pre-train {choice.model} on this device: all {starts[-1]:,} steps "
+            f"take about {wanted / 60:.0f} minutes, and at least 100 are needed"
+        )
+    epochs = [(phase.split("x")[0], float(phase.split("x")[1])) for phase in choice.phases.split(",")]
+    return replace(choice, phases=",".join(f"{side}x{count * share:.4g}" for side, count in epochs))
+
+
+def choice_for(model: str, grow_from: str | None = None, base: Upstream | None = None) -> Upstream:
+    """How the ``BiT-T`` network ``model`` is pre-trained: from random weights, or from those of ``grow_from``.
+
+    ``base`` is the recipe, by default ``GROWTH`` or ``CHOICE``; that of a network to grow from is ``PARENT``.
+    The suffix of ``BiT-T-R26x0.5-10pct`` names the share of the upstream images.
+
+    Raises
+    ------
+    TrainingError
+        If the suffix is anything else.
+    """
+    name = weights.ModelName.parse(model)
+    if not re.fullmatch(r"(\d+(\.\d+)?pct)?", name.suffix):
+        raise TrainingError(f"cannot pre-train {model}: expected BiT-T-{name.arch} or, say, BiT-T-{name.arch}-10pct")
+    fraction = float(name.suffix.removesuffix("pct") or 100) / 100
+    if grow_from:
+        return replace(base or GROWTH, model=name.arch, fraction=fraction, grown_from=grow_from)
+    return replace(base or CHOICE, model=name.arch, fraction=fraction)
+
+
+def provide(
+    name: str,
+    directory: str | None,
+    datadir: str | None,
+    minutes: float | None,
+    engine: Engine,
+    grow_from: str | None = None,
+    base: Upstream | None = None,
+) -> None:
+    """Pre-train the ``BiT-T`` network ``name`` on Tiny ImageNet, unless its weights are found; keep them in the cache.
+
+    A network to grow from is provided first in the same way. ``base`` as for :func:`choice_for`. A pre-training that
+    was stopped goes on as it was planned. Other models are left to :func:`bitdoc.network.weights.find`.
+    """
+    if not name.startswith("BiT-T-"):
+        if grow_from:
+            raise TrainingError(f"only a BiT-T network can be grown here, and {name} is none: leave out --grow_from")
+        return
+    try:
+        weights.find(name, directory)
+        found = True
+    except weights.WeightsError:
+        if directory is not None and not Path(directory).is_dir():
+            raise
+        found = False
+    if engine.agree(found):
+        return
+    if grow_from:
+        provide(grow_from, directory, datadir, minutes, engine, base=PARENT)
+    workdir, model = cache_folder() / "upstream", weights.ModelName.parse(name)
+    choice = choice_for(name, grow_from, base)
+    if minutes is not None:
+        choice = _within(choice, minutes, datadir, engine)
+    if engine.is_main:
+        begin = f", grown from {grow_from}" if grow_from else ""
+        print(
+            f"no weights of {name}: pre-training {choice.model} on {choice.dataset}, {choice.phases}{begin}", flush=True
+        )
+    pretrain(choice, datadir, workdir, engine=engine, directory=directory)
+    if engine.is_main and not (cache_folder() / model.file).exists():  # the first weights stay: runs may use them
+        with (
+            (workdir / f"{choice.tag}.npz").open("rb") as made,
+            written_atomically(cache_folder() / model.file) as file,
+        ):
+            shutil.copyfileobj(made, file)
+    engine.agree(None)
+
+
+def _within(choice: Upstream, minutes: float, datadir: str | None, engine: Engine) -> Upstream:
+    """The plan for ``minutes``: the one made before, so that a stopped run goes on, or a new one."""
+    note = cache_folder() / "upstream" / f"{choice.tag}_{minutes:g}min.json"
+    if engine.agree(note.exists()):
+        return Upstream(**json.loads(note.read_text(encoding="utf-8")))
+    with engine.main_first():
+        images = data.load(choice.dataset, "train", datadir)
+    sides = {side for _, side in choice.plan(len(images))}
+    measured = {side: seconds_per_step(choice, side, len(images.classes), engine) for side in sorted(sides)}
+    choice = engine.agree(shortened(choice, len(images), minutes, engine.agree(measured)))
+    if engine.is_main:
+        with written_atomically(note) as file:
+            file.write(json.dumps(asdict(choice)).encode())
+    return choice

@@ -1,0 +1,91 @@
+"""The age of a run: what is computed counts, where it stands and how it is worded does not."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import bitdoc
+from bitdoc.records.code import PACKAGE, CodeError, code_digest, code_version
+
+LOOP, NORMS, ENGINE = "training/loop.py", "network/norms.py", "training/engine.py"
+
+
+@pytest.fixture
+def house(tmp_path) -> Path:
+    """A copy of the package's code that a test may change."""
+    data = shutil.ignore_patterns("results", "*.npz", "*.png")
+    return Path(shutil.copytree(PACKAGE, tmp_path / "bitdoc", ignore=data))
+
+
+def change(house: Path, file: str, old: str, new: str) -> None:
+    path = house / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{file} no longer says {old!r}"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_copy_has_the_same_age(house):
+    assert code_digest(house) == code_digest()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        (NORMS, "WS_EPS = 1e-10", "WS_EPS = 1e-8"),
+        (LOOP, "div_(127.5)", "div_(128)"),
+        (LOOP, "rng) < 0.5", "rng) < 0.4"),
+        ("data/images.py", "antialias=True", "antialias=False"),
+        ("data/datasets.py", 'f"{seed}/{label}/{i}"', 'f"{seed}/{i}"'),
+        ("training/hyperrule.py", "20_000", "30_000"),
+        ("training/mixup.py", "alpha + 1", "alpha + 2"),
+        ("network/resnet.py", "stride", "stride_"),
+    ],
+)
+def test_a_changed_constant_or_operation_ages_a_run(house, file, old, new):
+    change(house, file, old, new)
+    assert code_digest(house) != code_digest()
+
+
+def test_words_and_layout_do_not(house):
+    change(house, LOOP, "def to_float(", "# a comment\n\n\ndef to_float(")
+    change(house, LOOP, "Scale uint8 pixels to [-1, 1]", "Bring uint8 pixels to [-1, 1]")
+    change(house, LOOP, "nothing to evaluate: the test set is empty", "there is nothing to evaluate")
+    assert code_digest(house) == code_digest()
+
+
+def test_a_moved_module_and_another_import_do_not(house):
+    (house / "training" / "deep").mkdir()
+    (house / "training" / "deep" / "__init__.py").write_text("")
+    (house / ENGINE).rename(house / "training" / "deep" / "machine.py")
+    for path in house.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace("bitdoc.training.engine", "bitdoc.training.deep.machine"), encoding="utf-8")
+    change(
+        house, LOOP, "from bitdoc.training.mixup import draw_lambda, mix", "from bitdoc.training import mixup as blend"
+    )
+    change(house, LOOP, "draw_lambda(alpha, rng)", "blend.draw_lambda(alpha, rng)")
+    change(house, LOOP, "mix(x, lam, partner)", "blend.mix(x, lam, partner)")
+    assert code_digest(house) == code_digest()
+
+
+def test_code_that_decides_nothing_does_not(house):
+    change(house, "records/files.py", "_CHUNK = 1 << 20", "_CHUNK = 1 << 19")
+    change(house, "figures/style.py", "import", "import  ")
+    assert code_digest(house) == code_digest()
+
+
+def test_a_root_that_is_gone_is_named(house):
+    change(house, LOOP, "def evaluate(", "def judge(")
+    with pytest.raises(CodeError, match="no definition of 'evaluate' in data, network, training"):
+        code_digest(house)
+
+
+def test_outside_a_checkout_there_is_no_commit(monkeypatch):
+    def no_git(*_, **__):
+        raise FileNotFoundError("git")
+
+    monkeypatch.setattr(subprocess, "run", no_git)
+    assert code_version() == {"commit": None, "digest": code_digest()}
+    assert bitdoc.__version__

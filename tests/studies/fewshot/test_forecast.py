@@ -1,0 +1,136 @@
+"""The dry run, and the comparison with the published runs."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+
+import pytest
+
+from bitdoc.figures.performance import tables
+from bitdoc.literature import published
+from bitdoc.network import cost
+from bitdoc.records import runs
+from bitdoc.studies.fewshot import fig6, forecast, sweep
+from bitdoc.training import upstream
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path, monkeypatch):
+    """Results of our own, an empty cache, and no network at all."""
+    monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("BITDOC_CACHE", str(tmp_path / "cache"))
+
+    def refused(*args, **options):
+        raise AssertionError("a dry run must not touch the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(cost, "matmul_rate", lambda device, precision="float32": 1e12)
+
+
+def command(*arguments):
+    parser = argparse.ArgumentParser()
+    sweep.arguments(parser)
+    return sweep.command(parser.parse_args(arguments))
+
+
+def record(model, shots, seed, top1, **setting):
+    setting |= {"method": "fine-tune", "examples_per_class": shots, "subset_seed": seed}
+    run = fig6.Run(model, "fine-tune", shots, seed)
+    return runs.RunRecord(fig6.EXPERIMENT, run.name, model, setting, {"top1": top1})
+
+
+def test_plan_of_the_papers_network(tmp_path, capsys):
+    runs.write(record("BiT-M-R50x3", 1, 0, 50.0))
+    assert command("--dry-run", "--model", "BiT-M-R50x3", "--batch_split", "8") == 0
+    out = capsys.readouterr().out
+    assert "20 runs, 1 of them done" in out and "BiT-M-R50x3_fine-tune_1_0" not in out
+    assert "BiT-M-R50x3_fine-tune_10_4: 500 steps, 256,000 images of 128 px to train, 10,000 to test" in out
+    parts = cost.memory("R50x3", 128, 512, 8)
+    assert f"memory: {forecast.gigabytes(parts.total)} with --batch_split 8" in out
+    assert f"activations {forecast.gigabytes(parts.activations)}" in out
+    each = cost.operations("R50x3", 128) * (3 * 256_000 + 10_000) / (cost.SHARE * 1e12)
+    assert f"time: {forecast.duration(each)} a run, {forecast.duration(19 * each)} in all" in out
+    assert not (tmp_path / "cache").exists()
+
+
+def test_plan_with_pre_training(capsys):
+    assert command("--dry-run", "--model", "BiT-T-R50x3", "--minutes", "7") == 0
+    steps = upstream.CHOICE.plan(100_000)[-1][0]
+    assert f"first, pre-training R50x3 on Tiny ImageNet: {steps:,} steps, " in (out := capsys.readouterr().out)
+    assert "bounded by --minutes 7" in out and "100 steps, 6,400 images of 64 px" in out
+    assert command("--dry-run", "--model", "BiT-T-R26x0.5") == 0
+    assert "pre-training" not in capsys.readouterr().out, "its weights are shipped"
+    assert command("--dry-run", "--model", "BiT-T-R50x3", "--grow-from", "BiT-T-R50x1") == 0
+    out = capsys.readouterr().out
+    first = out.index("pre-training R50x1 on Tiny ImageNet: 3,906 ")
+    assert first < out.index("pre-training R50x3 on Tiny ImageNet: 391 ")
+    assert "60 runs, 0 of them done" in out and "R50x3_fine-tune_10_4: 25 steps, 800 images of 32 px" in out
+
+
+def test_plan_of_a_probe_and_of_nothing(capsys):
+    assert command("--dry-run", "--model", "R26x0.5", "--method", "linear-probe", "--shots", "1", "--seeds", "0") == 0
+    assert "memory" not in capsys.readouterr().out
+    runs.write(record("R26x0.5", 1, 0, 10.0))
+    assert command("--dry-run", "--model", "R26x0.5", "--shots", "1", "--seeds", "0") == 0
+    assert capsys.readouterr().out == "1 runs, 1 of them done\n"
+    assert command("--dry-run", "--model", "BiT-M-R51x1") == 1
+    assert "unknown model 'BiT-M-R51x1'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("upstream", ["S", "M"])
+def test_check_finds_the_published_runs_inside_their_own_spread(upstream, capsys):
+    for shots, five in published.FIG6_R50X3_RUNS.values.items():
+        for seed, top1 in enumerate(five[upstream]):
+            runs.write(record(f"BiT-{upstream}-R50x3", shots, seed, top1))
+    assert command("--check", "--model", f"BiT-{upstream}-R50x3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    median = {"S": (46.2, 75.0), "M": (52.3, 85.5)}[upstream]
+    for line, shots, middle in zip(lines, (1, 5), median, strict=True):
+        assert line.startswith(f"{shots} per class: median {middle} % (") and line.endswith(": inside")
+        assert f"5 runs; published {middle} %" in line
+
+
+def test_check_tells_runs_that_lie_outside(capsys):
+    for seed in range(5):
+        runs.write(record("BiT-M-R50x3", 5, seed, 60.0 + seed))
+    assert command("--check", "--model", "BiT-M-R50x3") == 1
+    assert "median 62.0 % (60.0 to 64.0), 5 runs; published 85.5 % (81.8 to 87.6): OUTSIDE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("BiT-M-R50x3", "no runs of BiT-M-R50x3 at 1 or 5"),
+        ("BiT-M-R50x1", "no few-shot runs of BiT-M-R50x1 are published"),
+    ],
+)
+def test_check_without_anything_to_compare(model, message, capsys):
+    assert command("--check", "--model", model) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_the_name_of_a_run_does_not_tell_how_it_was_split(monkeypatch):
+    named = []
+    monkeypatch.setattr(sweep, "cifar10", lambda datadir, split: sweep._EMPTY)
+    monkeypatch.setattr(sweep, "resized_test", lambda *args: sweep._EMPTY)
+    monkeypatch.setattr(sweep.Task, "choose", lambda *args: None)
+    monkeypatch.setattr(sweep, "finetune", lambda *args, run, **options: (None, named.append(run)))
+    sweep.make(fig6.Run("R26x0.5", "fine-tune", 1, 0), None, split=4, base_lr=0.1)
+    assert named == ["R26x0.5_fine-tune_1_0_base_lr=0.1"]
+
+
+def test_measured_peaks_replace_the_estimate():
+    rows = {(row[0], row[1]): row for row in tables.card_splits()}
+    before = rows["R50x3", "128 px"]
+    setting = {"batch": 512, "crop": 128, "split_used": 1, "precision": "bfloat16", "processes": 1}
+    made = record("BiT-M-R50x3", 1, 0, 50.0, **setting)
+    made.environment["device"], made.cost["peak_memory_bytes"] = "NVIDIA Test", 7 << 30
+    runs.write(made)
+    after = {(row[0], row[1]): row for row in tables.card_splits()}["R50x3", "128 px"]
+    assert before[2] != "1*" and after[2] == "1*"
+
+
+def test_words_for_sizes_and_times():
+    assert [forecast.gigabytes(n) for n in (3 << 30, 20 << 20)] == ["3.0 GB", "20 MB"]
+    assert [forecast.duration(s) for s in (40, 720, 12600)] == ["40 s", "12 min", "3.5 h"]

@@ -1,0 +1,167 @@
+"""A BiT-T network without weights is pre-trained first: planned by measured speed, resumed as planned, then used."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bitdoc import data
+from bitdoc.network import weights
+from bitdoc.records import runs
+from bitdoc.studies.fewshot import fig6
+from bitdoc.studies.fewshot import sweep as fewshot
+from bitdoc.training import finetune, pretrain, recipe, upstream
+from bitdoc.training.engine import Engine
+from bitdoc.training.loop import TrainingError
+from bitdoc.training.recipe import Upstream
+
+NAME = "BiT-T-R14x0.125"
+SMALL = Upstream(phases="16x1,20x0.5", batch=8)
+
+
+@pytest.fixture
+def world(monkeypatch, tmp_path, tiny_imagenet):
+    """Stand-ins for Tiny ImageNet and CIFAR-10, and recipes of a few steps."""
+    rng = torch.Generator().manual_seed(0)
+    cifar = torch.randint(0, 256, (20, 3, 32, 32), generator=rng, dtype=torch.uint8)
+    sets = {
+        "tiny-imagenet": tiny_imagenet,
+        "cifar10": data.Images("cifar10", "train", "made", data.CIFAR10_CLASSES, torch.arange(20) % 10, cifar),
+    }
+    monkeypatch.setattr(data, "load", lambda name, split, datadir: replace(sets[name], split=split))
+    monkeypatch.setattr(upstream, "CHOICE", SMALL)
+    small = finetune.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4, base_lr=0.01)
+    monkeypatch.setattr(fewshot, "miniature", lambda examples, **changes: replace(small, **changes))
+    monkeypatch.setattr(fewshot, "thumbnail", lambda examples, **changes: replace(small, **{"base_lr": 0.02} | changes))
+    for cached in (fewshot.cifar10, fewshot.resized_test):
+        cached.cache_clear()
+    yield tmp_path
+    for cached in (fewshot.cifar10, fewshot.resized_test):
+        cached.cache_clear()
+
+
+def command(*arguments):
+    parser = argparse.ArgumentParser()
+    fewshot.arguments(parser)
+    return fewshot.command(parser.parse_args(["--model", NAME, "--shots", "1", "--seeds", "0", "1", *arguments]))
+
+
+def test_pre_trains_once_and_then_sweeps(world, capsys):
+    assert command("--run") == 0
+    (pretraining,) = runs.load("pretrain")
+    assert pretraining.setting["steps"] == 6 and pretraining.setting["precision"] == "float32"
+    sweep = runs.load(fig6.EXPERIMENT)
+    assert [record.model for record in sweep] == [NAME, NAME]
+    assert {record.setting["weights_sha256"] for record in sweep} == {pretraining.setting["weights_sha256"]}
+    assert (
+        "no weights of BiT-T-R14x0.125: pre-training R14x0.125 on tiny-imagenet, 16x1,20x0.5" in capsys.readouterr().out
+    )
+    assert command("--run", "--seeds", "0", "1", "2") == 0
+    assert "pre-training" not in capsys.readouterr().out and len(runs.load(fig6.EXPERIMENT)) == 3
+
+
+def test_a_grown_network_is_measured_beside_its_parent_and_random_weights(world, monkeypatch, capsys):
+    monkeypatch.setattr(upstream, "PARENT", replace(SMALL, phases="16x1"))
+    monkeypatch.setattr(upstream, "GROWTH", replace(SMALL, phases="16x0.5"))
+    grown = ["--model", "BiT-T-R14x2", "--grow_from", "BiT-T-R14x1", "--precision", "bfloat16"]
+    assert command("--run", *grown) == 0
+    sweep = runs.load(fig6.EXPERIMENT)
+    assert sorted(r.model for r in sweep) == sorted(["BiT-T-R14x2", "BiT-T-R14x1", "R14x2"] * 2)
+    scratch = recipe.THUMBNAIL_FROM_SCRATCH["base_lr"]
+    assert {(r.model, r.setting["base_lr"]) for r in sweep} == {
+        ("BiT-T-R14x2", 0.02),
+        ("BiT-T-R14x1", 0.02),
+        ("R14x2", scratch),
+    }
+    assert {r.setting["precision"] for r in sweep} == {"bfloat16"}
+    made = {r.setting["weights_sha256"]: r.setting["grown_from"] for r in runs.load("pretrain")}
+    assert {made[r.setting["weights_sha256"]] for r in sweep if r.model == "BiT-T-R14x2"} == {"BiT-T-R14x1"}
+    capsys.readouterr()
+    assert command("--dry-run", *grown) == 0
+    assert capsys.readouterr().out == "6 runs, 6 of them done\n"
+
+
+def test_a_run_is_repeated_by_the_recipe_of_its_record(world, monkeypatch):
+    monkeypatch.setattr(upstream, "PARENT", SMALL)
+    monkeypatch.setattr(upstream, "GROWTH", SMALL)
+    assert command("--run", "--model", "BiT-T-R14x2", "--grow_from", "BiT-T-R14x1") == 0
+    used = []
+    original = fewshot.finetune
+    spy = lambda name, task, by, **options: used.append(by) or original(name, task, by, **options)  # noqa: E731
+    monkeypatch.setattr(fewshot, "finetune", spy)
+    record, again = fewshot.check(None, model="R14x2")
+    assert (
+        used[0].plain().items() <= record.setting.items()
+        and used[0].base_lr == recipe.THUMBNAIL_FROM_SCRATCH["base_lr"]
+    )
+    assert again == record.result["top1"]
+
+
+def test_minutes_bound_it_and_a_stopped_one_goes_on_as_planned(world, monkeypatch):
+    monkeypatch.setattr(upstream, "seconds_per_step", lambda choice, side, classes, engine: 20.0 * side)
+    with pytest.raises(
+        TrainingError, match="30 minutes are too few to pre-train R14x0.125 on this device: all 6 steps"
+    ):
+        upstream.provide(NAME, None, None, 30, Engine())
+    monkeypatch.setattr(upstream, "seconds_per_step", lambda choice, side, classes, engine: 1.0)
+
+    class Stopped(Exception):
+        pass
+
+    def stopped(*args, **options):
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(upstream, "pretrain", stopped)
+        with pytest.raises(Stopped):
+            upstream.provide(NAME, None, None, 30, Engine())
+    monkeypatch.setattr(upstream, "seconds_per_step", stopped)  # is not measured a second time
+    upstream.provide(NAME, None, None, 30, Engine())
+    assert weights.find(NAME).parent == world / "cache"
+
+
+def test_every_phase_is_shortened_by_the_same_share():
+    choice = Upstream(phases="32x10,64x2", batch=100)
+    seconds = {32: 0.1, 64: 0.4}  # 10,000 and 2,000 steps: 1,000 s and 800 s
+    assert upstream.shortened(choice, 100_000, 60, seconds) == choice
+    half = upstream.shortened(choice, 100_000, 1800 / 60 / 2 / upstream.SHARE, seconds)
+    assert half.phases == "32x5,64x1"
+    steps = [last for last, _ in half.plan(100_000)]
+    assert steps == [5000, 6000], "which take 5000 * 0.1 + 1000 * 0.4 = 900 seconds"
+
+
+def test_speed_is_measured_after_the_warm_up(monkeypatch):
+    choice = Upstream(model="R14x0.125", batch=4)
+    assert 0 < upstream.seconds_per_step(choice, 16, 4, Engine(), steps=2) < 60
+    ticks = iter([0.0, 100.0, 101.0, 103.0, 104.0])
+    monkeypatch.setattr(upstream.time, "perf_counter", lambda: next(ticks))
+    assert upstream.seconds_per_step(choice, 16, 4, Engine(), steps=3) == 1.0
+
+
+def test_pre_training_in_bfloat16_writes_a_record_that_says_so(world):
+    # At 16 pixels the CPU's bfloat16 gradient of a strided convolution that leaves one pixel is at times not finite.
+    choice = replace(SMALL, model="R14x0.125", phases="32x1")
+    pretrain.pretrain(choice, None, world, engine=Engine(precision="bfloat16"))
+    assert runs.load("pretrain")[0].setting["precision"] == "bfloat16"
+
+
+def test_other_models_are_not_pre_trained(world):
+    upstream.provide("BiT-M-R50x3", None, None, None, Engine())
+    upstream.provide("R14x0.125", None, None, None, Engine())
+    with pytest.raises(weights.WeightsError, match="no folder nowhere"):
+        upstream.provide(NAME, "nowhere", None, None, Engine())
+    assert not (world / "cache").exists()
+
+
+def test_the_name_tells_the_share_of_the_upstream_images():
+    assert upstream.choice_for("BiT-T-R26x0.25-10pct") == replace(upstream.CHOICE, model="R26x0.25", fraction=0.1)
+    assert upstream.choice_for("BiT-T-R50x3").fraction == 1 and upstream.choice_for("BiT-T-R50x3").model == "R50x3"
+    grown = upstream.choice_for("BiT-T-R50x3-2.5pct", "BiT-T-R50x1")
+    assert grown == replace(upstream.GROWTH, model="R50x3", fraction=0.025, grown_from="BiT-T-R50x1")
+    parent = upstream.choice_for("BiT-T-R50x1", base=upstream.PARENT)
+    assert parent == replace(upstream.PARENT, model="R50x1")
+    with pytest.raises(TrainingError, match="cannot pre-train BiT-T-R50x3-CIFAR10: expected BiT-T-R50x3 or"):
+        upstream.choice_for("BiT-T-R50x3-CIFAR10")
