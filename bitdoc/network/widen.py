@@ -1,4 +1,4 @@
-"""Grow a network: make it wider without changing what it computes, then break the symmetry of the copies.
+"""Grow a network: make it wider or deeper without changing what it computes, then let the new parts differ.
 
 The idea of growing a trained network without changing its function is Net2Net's (Chen, Goodfellow & Shlens, 2016).
 Net2Net divides the weights by the number of copies. Here nothing is divided but the head: weight standardization would
@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bitdoc.network.resnet import Architecture, Copy, ResNetV2
+from bitdoc.network.norms import StdConv2d
+from bitdoc.network.resnet import DEPTHS, Architecture, Copy, PreActBottleneck, ResNetV2
 
 _KINDS = {nn.GroupNorm: "group", nn.BatchNorm2d: "batch", Copy: "none"}
 
@@ -18,15 +19,17 @@ _KINDS = {nn.GroupNorm: "group", nn.BatchNorm2d: "batch", Copy: "none"}
 def widen(model: ResNetV2, factor: int) -> ResNetV2:
     """Return a network ``factor`` times as wide whose logits equal those of ``model``.
 
-    Every channel becomes ``factor`` neighboring copies, so that a group keeps its channels; the filters are repeated
-    along their input channels too, and the head, which has no norm behind it, is divided by ``factor``.
+    Every channel is copied ``factor`` times so that a group keeps its channels: where the wide network has as many
+    groups, the copies are neighbors; where it has ``t`` times as many, all channels are laid down ``t`` times over, one
+    set of groups after the other. The filters are repeated along their input channels too, and the head, which has no
+    norm behind it, is divided by ``factor``.
 
     Parameters
     ----------
     model : ResNetV2
-        Width x1 or more, so that the wider network has as many groups. It stays untouched.
+        It stays untouched.
     factor : int
-        At least 2: an R50x1 widened by 3 is an R50x3.
+        At least 2: an R50x1 widened by 3 is an R50x3, an R50x0.5 widened by 6 as well.
 
     Returns
     -------
@@ -36,7 +39,7 @@ def widen(model: ResNetV2, factor: int) -> ResNetV2:
     Raises
     ------
     ValueError
-        If ``factor`` is no whole number above 1, or the number of groups would change.
+        If ``factor`` is no whole number above 1, or the groups of the wide network cannot be whole copies.
 
     Notes
     -----
@@ -47,45 +50,95 @@ def widen(model: ResNetV2, factor: int) -> ResNetV2:
     """
     if int(factor) != factor or factor < 2:
         raise ValueError(f"widen got factor {factor}; it must be a whole number, 2 or more")
-    old = model.arch
+    old, factor = model.arch, int(factor)
     arch = Architecture(f"{old.name.split('x')[0]}x{old.width * factor:g}", old.blocks, old.width * factor)
-    if arch.groups != old.groups:
+    tiles = arch.groups // old.groups
+    if arch.groups % old.groups or factor % tiles:
         raise ValueError(
-            f"widen cannot make {arch.name} ({arch.groups} groups) of {old.name} ({old.groups} groups): channels would"
-            " change groups; start from a width of x1 or more"
+            f"widen cannot make {arch.name} ({arch.groups} groups) of {old.name} ({old.groups} groups): {factor} "
+            f"copies of a channel cannot fill {arch.groups / old.groups:g} sets of groups; choose another factor"
         )
-    standardized = type(model.root.conv) is not nn.Conv2d
-    with torch.device("meta"):
-        wide = ResNetV2(arch, model.classes, _KINDS[type(model.norm)], standardized)
+    wide = _empty(arch, model)
     shapes = {name: target.shape for name, target in wide.state_dict().items()}
-    state = {name: _repeat(source, shapes[name]) for name, source in model.state_dict().items()}
+    state = {name: _repeat(source, shapes[name], tiles) for name, source in model.state_dict().items()}
     if model.classes:
-        state["head.weight"] /= int(factor)
+        state["head.weight"] /= factor
     wide.load_state_dict(state, assign=True)
     return wide.train(model.training)
 
 
-def _repeat(source: Tensor, shape: torch.Size) -> Tensor:
-    """Repeat ``source`` along every dimension that is longer in ``shape``, copies side by side."""
+def _empty(arch: Architecture, like: ResNetV2) -> ResNetV2:
+    """Build a network of ``arch`` without weights, with the norms, convolutions and head of ``like``."""
+    with torch.device("meta"):
+        return ResNetV2(arch, like.classes, _KINDS[type(like.norm)], isinstance(like.root.conv, StdConv2d))
+
+
+def _repeat(source: Tensor, shape: torch.Size, tiles: int) -> Tensor:
+    """Repeat ``source`` along every dimension that is longer in ``shape``: copies side by side, then whole tiles."""
     result = source.clone()
     for dim, (small, large) in enumerate(zip(source.shape, shape, strict=True)):
         if large != small:
-            result = result.repeat_interleave(large // small, dim)
+            result = result.repeat_interleave(large // small // tiles, dim)
+            result = torch.cat([result] * tiles, dim)
     return result
 
 
-@torch.no_grad()
-def perturb(model: ResNetV2, scale: float, seed: int) -> None:
-    """Add noise to every convolution, in place, so that the copies of a channel can learn different things.
+def deepen(model: ResNetV2, depth: int) -> ResNetV2:
+    """Return a network of ``depth`` layers whose logits equal those of ``model`` to the last bit.
 
-    Equal copies have equal gradients and would stay equal for ever.
+    Each stage gets its missing blocks at its end. The last norm of a new block is closed (γ = β = 0), so its branch
+    puts out zero and the block hands its input on. A closed norm has no gradient either, because the ReLU behind it is
+    flat at zero: :func:`perturb` opens it.
 
     Parameters
     ----------
     model : ResNetV2
-        Usually fresh from :func:`widen`.
+        With norms that have a γ: group or batch norm. It stays untouched.
+    depth : int
+        A key of :data:`~bitdoc.network.resnet.DEPTHS`.
+
+    Returns
+    -------
+    ResNetV2
+        On the same device, in the same mode. The filters of new blocks are random (PyTorch's global generator).
+
+    Raises
+    ------
+    ValueError
+        If ``depth`` is unknown, a stage would lose blocks, or the network has no norms.
+    """
+    old = model.arch
+    blocks = DEPTHS.get(depth, ())
+    if not blocks or blocks == old.blocks or any(new < had for new, had in zip(blocks, old.blocks, strict=True)):
+        deeper = [f"{d}" for d, b in DEPTHS.items() if b != old.blocks and all(map(int.__ge__, b, old.blocks))]
+        raise ValueError(
+            f"deepen cannot make {depth} layers of {old.name}; choose one of {', '.join(deeper) or 'none'}"
+        )
+    if isinstance(model.norm, Copy):
+        raise ValueError("deepen needs norms, whose γ closes the new blocks; this network has none")
+    arch = Architecture(f"R{depth}x{old.width:g}", blocks, old.width)
+    deep = ResNetV2(arch, model.classes, _KINDS[type(model.norm)], isinstance(model.root.conv, StdConv2d))
+    deep.load_state_dict(model.state_dict(), strict=False)
+    for stage, had in zip(deep.stages, old.blocks, strict=True):
+        for block in list(stage)[had:]:
+            nn.init.zeros_(block.norm_c.weight)
+            nn.init.zeros_(block.norm_c.bias)
+    return deep.to(next(model.parameters())).train(model.training)
+
+
+@torch.no_grad()
+def perturb(model: ResNetV2, scale: float, seed: int) -> None:
+    """Add noise to every convolution and open closed norms, in place, so that the new parts can learn.
+
+    Equal copies have equal gradients and would stay equal for ever; a block that is closed (γ = β = 0) has none.
+
+    Parameters
+    ----------
+    model : ResNetV2
+        Usually fresh from :func:`widen` or :func:`deepen`.
     scale : float
-        Standard deviation of the noise in units of each filter's own standard deviation; 0.01 is a little.
+        Standard deviation of the noise in units of each filter's own standard deviation, and γ of a norm that was
+        closed; 0.01 is a little.
     seed : int
         The same seed gives the same noise on every device.
 
@@ -103,3 +156,5 @@ def perturb(model: ResNetV2, scale: float, seed: int) -> None:
             spread = weight.std((1, 2, 3), correction=0, keepdim=True)
             noise = torch.randn(weight.shape, generator=generator).to(weight)
             weight += scale * spread * noise
+        elif isinstance(module, PreActBottleneck) and not module.norm_c.weight.any() and not module.norm_c.bias.any():
+            module.norm_c.weight.fill_(scale)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from bitdoc.network.resnet import DEPTHS, build
-from bitdoc.network.widen import perturb, widen
+from bitdoc.network.widen import deepen, perturb, widen
 
 LIMIT = 1e-5
 
@@ -132,9 +132,78 @@ def test_wrong_factor(factor):
         widen(build("R14x1", 2), factor)
 
 
-def test_narrow_networks_would_change_groups():
-    with pytest.raises(ValueError, match=r"R14x1 \(32 groups\) of R14x0.5 \(16 groups\)"):
-        widen(build("R14x0.5", 2), 2)
+@pytest.mark.parametrize(
+    ("name", "factor", "wide_name"),
+    [("R14x0.5", 2, "R14x1"), ("R14x0.5", 6, "R14x3"), ("R26x0.25", 4, "R26x1"), ("R14x0.25", 2, "R14x0.5")],
+)
+def test_exact_for_narrow_networks_whose_groups_become_more(name, factor, wide_name):
+    model = trained_like(name).double()
+    wide = widen(model, factor)
+    assert wide.arch.name == wide_name and wide.norm.num_groups == wide.arch.groups
+    assert difference(model, wide) < LIMIT
+
+
+def test_copies_of_a_narrow_network_laid_as_neighbors_are_not_exact():
+    model = trained_like("R14x0.5").double()
+    wide = widen(model, 2)
+    shapes = {name: tensor.shape for name, tensor in wide.state_dict().items()}
+    neighbors = {name: _neighbors(tensor, shapes[name]) for name, tensor in model.state_dict().items()}
+    neighbors["head.weight"] /= 2
+    wide.load_state_dict(neighbors)
+    assert difference(model, wide) > 1e-2
+
+
+def _neighbors(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    for dim, length in enumerate(shape):
+        tensor = tensor.repeat_interleave(length // tensor.shape[dim], dim)
+    return tensor.clone()
+
+
+def test_a_factor_that_would_cut_groups_is_refused():
+    with pytest.raises(ValueError, match=r"R14x1.5 \(32 groups\) of R14x0.5 \(16 groups\).*choose another factor"):
+        widen(build("R14x0.5", 2), 3)
+
+
+@pytest.mark.parametrize(("name", "depth"), [("R14x0.5", 26), ("R26x0.5", 50), ("R14x0.25", 101), ("R50x0.125", 200)])
+@pytest.mark.parametrize("norm_kind", ["group", "batch"])
+def test_deepening_changes_no_bit(name, depth, norm_kind):
+    model = trained_like(name, norm_kind=norm_kind)
+    deep = deepen(model, depth)
+    assert deep.arch.blocks == DEPTHS[depth] and deep.arch.width == model.arch.width
+    assert difference(model, deep) == 0
+
+
+def test_a_deeper_and_wider_network_still_computes_the_same():
+    model = trained_like("R14x0.5").double()
+    grown = widen(deepen(model, 26), 6)
+    assert grown.arch.name == "R26x3"
+    assert difference(model, grown) < LIMIT
+
+
+def test_a_new_block_learns_only_once_it_is_open():
+    def gradient(network: nn.Module) -> float:
+        x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        nn.functional.cross_entropy(network(x), torch.tensor([0, 1])).backward()
+        block = network.stages[0][1]
+        return sum(p.grad.abs().max().item() for p in block.parameters())
+
+    model = trained_like("R14x0.5")
+    closed, opened = deepen(model, 26), deepen(model, 26)
+    perturb(opened, 0.1, seed=0)
+    assert gradient(closed) == 0
+    assert gradient(opened) > 1e-6
+    assert torch.equal(opened.stages[0][0].norm_c.weight, model.stages[0][0].norm_c.weight), "an open norm stays"
+
+
+@pytest.mark.parametrize(("name", "depth"), [("R50x0.25", 26), ("R26x0.25", 26), ("R26x0.25", 51)])
+def test_networks_that_cannot_be_deepened_so(name, depth):
+    with pytest.raises(ValueError, match=f"deepen cannot make {depth} layers of {name}; choose one of "):
+        deepen(build(name, 2), depth)
+
+
+def test_without_norms_nothing_can_close_a_block():
+    with pytest.raises(ValueError, match="deepen needs norms"):
+        deepen(build("R14x0.25", 2, norm_kind="none"), 26)
 
 
 def test_noise_is_relative_to_each_filter():
