@@ -25,6 +25,16 @@ SITE = ROOT / "docs" / "_build" / "html"
 QUIET = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 SPHINX = ("-m", "sphinx", "-d", "docs/_build/doctrees")
 STRICT = ("-n", "-W", "--keep-going")
+#: Rooms of the package and its rules; without the built site, the examples as scripts, and the commands as processes.
+QUICK = (
+    "tests/records",
+    "tests/data",
+    "tests/network",
+    "tests/training",
+    "tests/studies",
+    "tests/figures",
+    "tests/test_house.py",
+)
 
 
 def prepare(session: nox.Session) -> None:
@@ -76,6 +86,13 @@ def tests(session: nox.Session) -> None:
     """Test the package and the built site; arguments after -- go to pytest."""
     prepare(session)
     python(session, "-m", "pytest", "-m", "not browser", *session.posargs)
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Test what a changed line most likely breaks, on all cores, in under three minutes; arguments go to pytest."""
+    prepare(session)
+    python(session, "-m", "pytest", "-m", "not browser and not slow", "-n", "auto", *(session.posargs or QUICK))
 
 
 @nox.session
