@@ -91,12 +91,12 @@ def test_each_row_can_say_yes_and_no(results):
     assert [row.agrees for row in board.behaviors()] == ["yes"] * 6
     for path in results.rglob("*.json"):
         path.unlink()
-    make(10, 9, 8, 7, 10)
+    make(10, 9, 8, 7, 5)
     for shots, level in ((1, 10), (5, 8)):
         write(wide + tenth, shots, [level + 9 + x for x in luck])
-        write(wide, shots, [level + (10 if shots == 5 else 1) * x for x in luck])
+        write(wide, shots, [level + (5 if shots == 5 else 1) * x for x in luck])
     write(narrow + tenth, 5, [8 - 2 + x for x in luck])
-    write(narrow, 5, [8 + 10 * x for x in luck])
+    write(narrow, 5, [8 + 5 * x for x in luck])
     assert [row.agrees for row in board.behaviors()] == ["no"] * 6
 
 
