@@ -9,16 +9,9 @@ from matplotlib.figure import Figure
 
 from bitdoc.figures import figure, table, value
 from bitdoc.figures.fewshot.runs import (
-    MINIATURE,
-    accuracies,
     draw_runs,
-    empty_place,
-    median,
-    median_text,
     points,
     records_of,
-    spread,
-    times,
 )
 from bitdoc.figures.style import COLOURS, ink, label, new
 from bitdoc.literature import published
@@ -31,16 +24,11 @@ UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}
 #: moves the line to the right; a network and its parent would cover each other.
 MEASURED = {
     "BiT-T-R50x3": ("purple", "Tiny ImageNet", 9, 1.0),
-    "BiT-T-R50x1": ("sky", "its parent, R50x1", -5, 1.12),
-    "R50x3": ("grey", "random weights", 0, 1.0),
+    "BiT-T-R50x1": ("yellow", "its parent, R50x1", -5, 1.12),
+    "R50x3": ("grey", "no transfer", 0, 1.0),
     "BiT-S-R50x3": ("orange", "BiT-S", 0, 1.0),
     "BiT-M-R50x3": ("blue", "BiT-M", 0, 1.0),
 }
-#: Places that stay empty until a run is there: models, command, height of the frame's lower edge.
-_PLACES = (
-    (("BiT-M-R50x3", "BiT-S-R50x3"), "… --run --model {}", 0.7),
-    (("BiT-T-R50x3", "BiT-T-R50x1", "R50x3"), "… --run --model BiT-T-R50x3\n--grow_from BiT-T-R50x1", 0.08),
-)
 
 
 def five_runs(shots: int, upstream: str) -> list[float]:
@@ -79,9 +67,9 @@ def _draw_published(ax: Axes) -> None:
         ax.plot((1, 5), middle, "s--", mfc="none", color=COLOURS[colour], lw=1.4, markersize=6)
         label(ax, 5, middle[1], f"BiT-{upstream}", COLOURS[colour], xytext=(22, 0))
     for shots, dots in published.COURSE_REPORT_R50X3.values.items():
-        ax.plot([1.13 * shots] * 5, dots, "x", color=COLOURS["purple"], markersize=5)
+        ax.plot([1.13 * shots] * 5, dots, "x", color=COLOURS["blue"], markersize=5)
     ax.text(72, 13, "□ the paper's runs", ha="right", color=ink())
-    ax.text(72, 5, "× BiT-M again, a course report", ha="right", color=COLOURS["purple"])
+    ax.text(72, 5, "× BiT-M again, a course report", ha="right", color=COLOURS["blue"])
     ax.set_ylabel("CIFAR-10 top-1 accuracy, %")
 
 
@@ -91,11 +79,6 @@ def _draw_measured(ax: Axes) -> None:
         if records := records_of(model):
             text += ", grown" if _is_grown(records[0]) else ""
             draw_runs(ax, records, COLOURS[colour], text, beside, xytext=(6, height))
-    for models, command, bottom in _PLACES:
-        missing = [model for model in models if not records_of(model)]
-        if missing:
-            text = f"not run yet: {', '.join(missing)}"
-            empty_place(ax, text, command.format(missing[0]), (0.03, bottom, 0.94, 0.22))
 
 
 def _caption() -> str:
@@ -103,8 +86,8 @@ def _caption() -> str:
         "ResNet-50x3 on CIFAR-10, all 10,000 test images. **Left, published:** the five runs of each upstream set "
         "(hollow squares) and their medians (joined by dashes), read off Fig. 6 of {cite:t}`kolesnikov2020bit`, and "
         "five runs of a course report (crosses) {cite:p}`cicorias`. **Right, measured here:** dots are runs, lines "
-        "join medians (the parent's a little to the right, to be seen); frames are the places of what has not been "
-        f"run. {runs.provenance(_measured())}"
+        "join medians (the parent's a little to the right, to be seen). "
+        f"{runs.provenance(_measured())}"
     )
 
 
@@ -119,7 +102,7 @@ def _alt() -> str:
         for model in MEASURED
         if (middle := fig6.medians(records_of(model)))
     ]
-    measured = "; ".join(found) or "nothing yet, only labeled empty places"
+    measured = "; ".join(found) or "nothing yet"
     return (
         f"Two charts of CIFAR-10 accuracy against examples per class for ResNet-50x3. Published, from one to five "
         f"examples: {rise}; runs of one setting scatter over 10 to 20 points at one example and 3 to 6 at five. "
@@ -130,22 +113,16 @@ def _alt() -> str:
 @figure("few-shot-r50x3", caption=_caption, alt=_alt)
 def r50x3() -> Figure:
     """Accuracy of R50x3 against examples per class: published on the left, measured here on the right."""
-    fig, axes = new(7.6, 4.0, columns=2, sharey=True)
+    fig, axes = new(7.6, 4.2, columns=2, sharey=True)
     _draw_published(axes[0])
     _draw_measured(axes[1])
+    fig.suptitle("R50x3: four more pictures of each class are worth more than a larger upstream set", x=0.01, ha="left")
     return fig
 
 
 def _rise(upstream: str) -> str:
     one, five = (statistics.median(five_runs(shots, upstream)) for shots in (1, 5))
     return points(five, one)
-
-
-@value("r50x3-places")
-def places() -> str:
-    """A sentence on the runs that the figure waits for; another once they are there."""
-    missing = [model for models, *_ in _PLACES for model in models if not records_of(model)]
-    return f"Its right panel waits for {' and '.join(missing)}." if missing else "All its places are filled."
 
 
 #: The three networks that are compared here.
@@ -169,45 +146,22 @@ def _wins() -> str:
     return str(sum(grown[of] > parent[of] for of in grown.keys() & parent.keys()))
 
 
-def _last_loss(shots: int) -> str:
-    """Training loss in the last step from random weights, its median over the runs."""
-    found = [r.curve["loss"][-1] for r in records_of(SCRATCH) if r.setting["examples_per_class"] == shots]
-    return f"{statistics.median(found):.2f}" if found else "(not measured yet)"
-
-
 def _published_width(upstream: str, shots: int) -> str:
     """Points between the published medians of R50x3 and R50x1."""
     medians = published.FIG6_MEDIANS.values["cifar10"][shots]
     return points(medians["R50x3"][upstream], medians["R50x1"][upstream])
 
 
-for _upstream in UPSTREAM:
+for _upstream in "SL":
     value(f"r50x3-rise-{_upstream}")(lambda u=_upstream: _rise(u))
-    for _shots in (1, 5):
-        value(f"r50x3-spread-{_shots}-{_upstream}")(lambda k=_shots, u=_upstream: spread(five_runs(k, u)))
-        value(f"r50x3-width-{_shots}-{_upstream}")(lambda k=_shots, u=_upstream: _published_width(u, k))
+    value(f"r50x3-width-5-{_upstream}")(lambda u=_upstream: _published_width(u, 5))
 for _shots in (1, 5):
     value(f"r50x3-report-{_shots}")(
         lambda k=_shots: f"{statistics.median(published.COURSE_REPORT_R50X3.values[k]):.1f}"
     )
-
-
-for _stage in ("parent", "birth", "noise", "trained"):
+for _stage in ("parent", "birth", "trained"):
     value(f"grown-upstream-{_stage}")(lambda s=_stage: points(upstream_accuracy(s), 0))
-value("grown-upstream-gain")(lambda: points(upstream_accuracy("trained"), upstream_accuracy("noise")))
 value("grown-wins")(_wins)
-for _shots in (5, 10):
-    value(f"grown-behind-{_shots}")(lambda k=_shots: points(median(fig6.SHIPPED, k), median(GROWN, k)))
-    value(f"grown-rise-to-{_shots}")(lambda k=_shots: points(median(GROWN, k), median(GROWN, 1)))
-    value(f"grown-scratch-rise-to-{_shots}")(lambda k=_shots: points(median(SCRATCH, k), median(SCRATCH, 1)))
-    value(f"grown-scratch-loss-{_shots}")(lambda k=_shots: _last_loss(k))
-for _shots in fig6.SHOTS:
-    value(f"grown-median-{_shots}")(lambda k=_shots: median_text(GROWN, k))
-    value(f"grown-scratch-{_shots}")(lambda k=_shots: median_text(SCRATCH, k))
-    value(f"grown-gain-{_shots}")(lambda k=_shots: times(median(GROWN, k), median(SCRATCH, k)))
-    value(f"grown-gain-small-{_shots}")(lambda k=_shots: times(median(GROWN, k), median(MINIATURE, k)))
-    value(f"grown-spread-{_shots}")(lambda k=_shots: spread(accuracies(GROWN, k)))
-    value(f"grown-width-{_shots}")(lambda k=_shots: points(median(GROWN, k), median(PARENT, k)))
 
 
 def diverged(record: runs.RunRecord) -> bool:
@@ -239,10 +193,3 @@ def choice() -> list[list[str]]:
         ]
         rows.append([names[model], str(shots), f"{side}" if side > 32 else "not enlarged", ", ".join(means)])
     return rows if trials else [*rows, ["not measured yet", "", "", ""]]
-
-
-@value("r50x3-median-M")
-def published_medians() -> str:
-    """Published medians of BiT-M-R50x3 at one and five examples per class."""
-    one, five = (statistics.median(five_runs(shots, "M")) for shots in (1, 5))
-    return f"{one:.1f} and {five:.1f}%"

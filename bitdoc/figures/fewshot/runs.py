@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
-from bitdoc.figures.style import COLOURS, ink, label
+from bitdoc.figures.style import label
 from bitdoc.records import runs
 from bitdoc.studies.fewshot import fig6
 
@@ -46,11 +45,6 @@ def times(high: float | None, low: float | None) -> str:
     return "(not measured yet)" if high is None or low is None else f"{high / low:.1f}"
 
 
-def spread(found: list[float]) -> str:
-    """Points between the best and the worst of some runs."""
-    return points(max(found, default=None), min(found, default=None))
-
-
 def draw_runs(ax: Axes, records: list[runs.RunRecord], colour: str, text: str, beside: float = 1.0, **options) -> None:
     """One light dot a run, a line through the medians, the label beside its last point.
 
@@ -62,22 +56,3 @@ def draw_runs(ax: Axes, records: list[runs.RunRecord], colour: str, text: str, b
     ax.plot(list(middle), list(middle.values()), "o-", color=colour, markersize=5)
     last = max(middle)
     label(ax, last, middle[last], text, colour, **options)
-
-
-def empty_place(ax: Axes, text: str, command: str, box: tuple[float, float, float, float]) -> None:
-    """A dashed frame ``(x, y, width, height)`` in axes coordinates for what has not been measured, and the command."""
-    x, y, width, height = box
-    grey = COLOURS["grey"]
-    # Filled, so that no line of the grid runs through the words.
-    ax.add_patch(Rectangle((x, y), width, height, transform=ax.transAxes, fc=ink("paper"), ls="--", ec=grey, zorder=2))
-    lines = f"{text}\n{command}"
-    ax.text(
-        x + width / 2,
-        y + height / 2,
-        lines,
-        transform=ax.transAxes,
-        ha="center",
-        va="center",
-        color=grey,
-        fontsize=8.5,
-    )

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from standins import stand_in
 
 from bitdoc import data
-from bitdoc.figures import draw, registry, values
 from bitdoc.figures.fewshot import lead as figures
-from bitdoc.literature import published
 from bitdoc.records import runs
 from bitdoc.studies import probe
 from bitdoc.studies.fewshot import fig6, sweep
@@ -175,75 +174,6 @@ def test_check_repeats_a_cached_run(results, cifar, capsys):
     assert sweep.command(flags("--check")) == 1
 
 
-def stand_in(model, shots, seed, accuracy, **setting):
-    base = {"method": "fine-tune", "examples_per_class": shots, "subset_seed": seed, "encoding": "stand-in"}
-    return runs.RunRecord(
-        fig6.EXPERIMENT,
-        f"{model}_fine-tune_{shots}_{seed}",
-        model,
-        base | setting,
-        {"top1": accuracy},
-        environment={"device": "stand-in"},
-        code={"digest": "stand-in"},
-        date="2026-01-01T00:00:00+00:00",
-    )
-
-
-def test_the_figure_draws_dots_and_medians_of_the_records(results):
-    five = {k: published.FIG6_R50X3_RUNS.values[k]["M"] for k in (1, 5)}
-    for shots, accuracies in five.items():
-        for seed, accuracy in enumerate(accuracies):
-            runs.write(stand_in("BiT-M-R50x3", shots, seed, accuracy))
-    assert fig6.medians(figures.records_of("BiT-M-R50x3")) == {1: 52.3, 5: 85.5}
-    left = draw("few-shot").axes[0]
-    dots, line = left.get_lines()
-    assert sorted(dots.get_ydata()) == sorted(five[1] + five[5])
-    assert list(line.get_xydata().flatten()) == [1, 52.3, 5, 85.5]
-    assert "BiT-M-R50x3" in [t.get_text() for t in left.texts]
-    assert "stand-in" in figures._caption() and "older code" in figures._caption()
-
-
-def test_without_records_the_figure_shows_an_empty_place_and_the_command(results):
-    texts = [t.get_text() for t in draw("few-shot").axes[0].texts]
-    assert any("not run yet" in t and "--run --model BiT-M-R50x3" in t for t in texts)
-    assert "nothing has been measured yet" in figures._alt()
-
-
-def frames(ax):
-    return [t.get_text() for t in ax.texts if "not run yet" in t.get_text()]
-
-
-def test_r50x3_shows_every_published_run_and_a_place_for_each_run_to_come(results):
-    left, right = draw("few-shot-r50x3").axes
-    drawn = sorted(y for line in left.get_lines() if len(line.get_ydata()) == 5 for y in line.get_ydata())
-    known = [y for p in (published.FIG6_R50X3_RUNS.values[k] for k in (1, 5)) for five in p.values() for y in five]
-    assert drawn == sorted(known + [y for five in published.COURSE_REPORT_R50X3.values.values() for y in five])
-    full, grown = frames(right)
-    assert "BiT-M-R50x3, BiT-S-R50x3" in full and "--run --model BiT-M-R50x3" in full
-    assert "--run --model BiT-T-R50x3\n--grow_from BiT-T-R50x1" in grown
-
-
-def test_r50x3_fills_in_as_runs_are_made(results):
-    for shots, accuracy in ((1, 30.0), (5, 44.0)):
-        runs.write(stand_in("BiT-T-R50x3", shots, 0, accuracy))
-        runs.write(stand_in("BiT-M-R50x3", shots, 0, accuracy + 30))
-    right = draw("few-shot-r50x3").axes[1]
-    assert [30.0, 44.0] in [list(line.get_ydata()) for line in right.get_lines()]
-    full, grown = frames(right)
-    assert "BiT-M-R50x3" not in full and "--run --model BiT-S-R50x3" in full
-    assert "BiT-T-R50x3," not in grown and "not run yet: BiT-T-R50x1, R50x3" in grown
-    assert "--run --model BiT-T-R50x3\n--grow_from BiT-T-R50x1" in grown
-    assert "BiT-T-R50x3 has 30% at 1 and 44% at 5 per class" in registry()["few-shot-r50x3"].alt
-    assert "Tiny ImageNet" in [t.get_text() for t in right.texts]
-
-
-def test_r50x3_says_that_it_was_grown_where_its_weights_were(results):
-    made = replace(stand_in("R50x3", 0, 0, 10.0), experiment="pretrain")
-    runs.write(replace(made, setting={"weights_sha256": "w", "grown_from": "BiT-T-R50x1"}))
-    runs.write(stand_in("BiT-T-R50x3", 1, 0, 30.0, weights_sha256="w"))
-    assert "Tiny ImageNet, grown" in [t.get_text() for t in draw("few-shot-r50x3").axes[1].texts]
-
-
 @pytest.mark.parametrize("command", ["draw", "dry-run", "run"])
 def test_a_damaged_record_is_one_line(results, cifar, capsys, command):
     runs.write(stand_in("BiT-M-R50x3", 1, 0, 50.0))
@@ -282,78 +212,7 @@ def test_fewer_than_five_runs_are_not_held_against_five(results):
     assert lines[0].endswith("only 1 of 5 runs") and not inside
 
 
-def test_runs_that_differ_are_not_drawn_on_one_line(results):
-    runs.write(stand_in("R26x0.5", 1, 0, 15.0, base_lr=0.03))
-    runs.write(stand_in("R26x0.5", 5, 0, 19.0, base_lr=0.3))
-    with pytest.raises(runs.RecordError, match="cannot stand on one line: base_lr is 0.03 and 0.3"):
-        draw("few-shot")
-
-
 def test_the_shipped_network_is_measured_at_more_numbers_of_shots():
     assert {run.shots for run in fig6.plan(fig6.SHIPPED)} == {1, 2, 3, 5, 7, 10}
     assert {run.shots for run in fig6.plan("R26x0.5")} == {1, 2, 3, 5, 7, 10}
     assert {run.shots for run in fig6.plan(fig6.SHIPPED, shots=(1,))} == {1}
-
-
-def test_architectures_are_drawn_by_upstream_size_and_shots(results):
-    for arch, accuracies in (("R26x0.25", (20, 22, 24)), ("R26x0.5", (30, 31, 35))):
-        for seed, accuracy in enumerate(accuracies):
-            runs.write(stand_in(f"BiT-T-{arch}", 5, seed, accuracy))
-    runs.write(stand_in("BiT-T-R26x0.25-10pct", 1, 0, 15))
-    ax = draw("few-shot-sizes").axes[0]
-    lines = [list(line.get_ydata()) for line in ax.get_lines() if line.get_linestyle() == "-"]
-    assert [22, 31] in lines
-    texts = [t.get_text() for t in ax.texts]
-    assert "100%, 5" in texts and "10%, 1" in texts
-    missing = next(t for t in texts if "not measured yet" in t)
-    assert "BiT-T-R26x0.5-10pct" in missing and "BiT-T-R26x0.25," not in missing
-    alt = figures.fewshot_sizes._alt()
-    assert "100% upstream, 5 per class: R26x0.25 22, R26x0.5 31" in alt
-    assert "Not measured yet: BiT-T-R14x0.125-10pct" in alt and "BiT-T-R26x0.5-10pct" in alt
-
-
-def test_the_text_on_sizes_says_what_the_runs_say():
-    points = {
-        k: float(f().replace("−", "-")) for k, f in values().items() if k.startswith(("sizes-step", "sizes-data"))
-    }
-    for shots in (1, 5):
-        assert points[f"sizes-step-100-{shots}"] > 3 > 2 > points[f"sizes-step-10-{shots}"], "they grow together"
-    assert 3 < points["sizes-data-gain-R26x0.25-5"] < points["sizes-data-gain-R26x0.5-5"]
-
-
-def test_the_text_on_r50x3_says_what_the_runs_say():
-    read = lambda name: float(values()[name]().rstrip("%").replace("−", "-"))  # noqa: E731
-    for shots in fig6.SHOTS:
-        small, own = read(f"grown-gain-small-{shots}"), read(f"grown-gain-{shots}")
-        assert small < own < 3, "the factors flatter transfer"
-        assert abs(small - read(f"gain-{shots}")) < 0.2, "much as they are for the miniature"
-    trained = {model: runs.load(fig6.EXPERIMENT, model=model) for model in ("R50x3", "BiT-T-R50x3", "BiT-T-R50x1")}
-    assert {len(records) for records in trained.values()} == {20}
-    assert 1 < read("grown-scratch-loss-5") < read("grown-scratch-loss-10") < 2.4, "25 steps are few"
-    assert read("grown-scratch-rise-to-10") < read("grown-rise-to-10") / 2
-    for shots in fig6.SHOTS:
-        assert abs(read(f"grown-width-{shots}")) < 1, "width buys nothing here"
-    assert read("grown-width-5") < 0, "at five the parent is ahead"
-    for upstream in "SML":
-        assert 0.3 < read("grown-rise-to-5") / read(f"r50x3-rise-{upstream}") < 0.4, "climbs a third as far"
-    spread = {shots: read(f"grown-spread-{shots}") for shots in fig6.SHOTS}
-    assert spread[1] < spread[10] < spread[5] < spread[2]
-    assert min(spread[shots] for shots in (2, 5, 10)) > 3, "far more than width"
-    assert read("grown-upstream-birth") == read("grown-upstream-parent")
-    assert 0 < read("grown-upstream-trained") - read("grown-upstream-noise") < 1
-    assert max(read("r50x3-width-5-S"), read("r50x3-width-5-M")) < 5 < read("r50x3-width-5-L")
-    for shots in (1, 2):
-        assert abs(read(f"grown-median-{shots}") - read(f"miniature-{shots}")) < 1, "level with the miniature"
-    assert min(read("grown-behind-5"), read("grown-behind-10")) > 2, "behind it"
-
-
-def test_the_table_of_upstream_networks_shows_the_newest_run_of_each_size(results):
-    setting = {"fraction": 0.1, "steps": 1000, "batch": 128}
-    for day, top1 in ((1, 11.0), (2, 12.5)):
-        record = stand_in("R26x0.25", 1, day, top1, **setting)
-        record = replace(record, experiment="pretrain", name=f"run-{day}", date=f"2026-01-0{day}T00:00:00+00:00")
-        runs.write(replace(record, cost={"seconds": 600}))
-    rows = figures.fewshot_sizes.upstream()
-    assert rows[1] == ["R14x0.125", "10,000", "not measured yet", ""]
-    assert rows[3] == ["R26x0.25", "10,000", "12.5%", "0.13 million"]
-    assert rows[4][2] == "not measured yet"

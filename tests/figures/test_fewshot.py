@@ -1,0 +1,163 @@
+"""The few-shot page's figures and tables on stand-in records, and its words against the real ones."""
+
+from dataclasses import replace
+
+import pytest
+from standins import stand_in
+
+from bitdoc.figures import draw, registry, tables, values
+from bitdoc.figures.fewshot import lead, r50x3, sizes
+from bitdoc.figures.fewshot.runs import median, records_of
+from bitdoc.literature import published
+from bitdoc.records import runs
+from bitdoc.studies.fewshot import fig6
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
+    return tmp_path
+
+
+def write(model, shots, accuracies, **setting):
+    for seed, accuracy in enumerate(accuracies):
+        runs.write(stand_in(model, shots, seed, accuracy, **setting))
+
+
+def lines(ax):
+    return [line.get_xydata().tolist() for line in ax.get_lines() if line.get_linestyle() in ("-", "--")]
+
+
+def test_the_measured_panel_has_the_papers_layout(results):
+    """Architectures across, a line for each upstream set and number of examples, light marks for runs."""
+    write("BiT-T-R26x0.25", 5, (20, 22, 24))
+    write("BiT-T-R26x0.5", 5, (30, 31, 35))
+    write("BiT-T-R26x0.5-10pct", 1, (15, 16, 17))
+    right = draw("few-shot").axes[1]
+    assert [[1, 22], [2, 31]] in lines(right) and [[2, 16]] in lines(right)
+    dots = sorted(y for line in right.get_lines() if line.get_linestyle() == "None" for y in line.get_ydata())
+    assert dots == [15, 16, 17, 20, 22, 24, 30, 31, 35]
+    assert [t.get_text() for t in right.get_xticklabels()] == ["R14x0.125", "R26x0.25", "R26x0.5", "R50x1", "R50x3"]
+    assert {"100,000, 5", "10,000, 1"} <= {t.get_text() for t in right.texts}
+    assert "100,000, 5 per class: R26x0.25 22, R26x0.5 31" in registry()["few-shot"].alt
+    assert "older code" in registry()["few-shot"].caption and "stand-in" in registry()["few-shot"].caption
+
+
+def test_networks_that_were_fine_tuned_otherwise_are_not_joined(results):
+    write("BiT-T-R26x0.5", 5, (30, 31, 35), crop=64)
+    write("BiT-T-R50x1", 5, (40, 41, 42), crop=32)
+    write("BiT-T-R50x3", 5, (43, 44, 45), crop=32)
+    found = lines(draw("few-shot").axes[1])
+    assert [[2, 31]] in found and [[3, 41], [4, 44]] in found
+
+
+def test_runs_of_one_network_that_differ_are_refused(results):
+    write("R26x0.5", 1, (15.0,), base_lr=0.03)
+    runs.write(stand_in("R26x0.5", 5, 0, 19.0, base_lr=0.3))
+    with pytest.raises(runs.RecordError, match="cannot stand on one line: base_lr is 0.03 and 0.3"):
+        draw("few-shot")
+
+
+def test_without_records_nothing_is_promised(results):
+    """No frame, no command, no word of runs to come."""
+    for name in ("few-shot", "few-shot-miniature", "few-shot-r50x3"):
+        texts = " ".join(t.get_text() for ax in draw(name).axes for t in ax.texts)
+        assert "not run" not in texts and "--run" not in texts and "not measured" not in texts
+    assert "nothing yet" in registry()["few-shot"].alt
+    assert "nothing has been measured yet" in registry()["few-shot-miniature"].alt
+
+
+def test_the_published_panel_is_the_papers(results):
+    left = draw("few-shot").axes[0]
+    medians = published.FIG6_MEDIANS.values["cifar10"]
+    drawn = [list(line.get_ydata()) for line in left.get_lines()]
+    for shots in (1, 5):
+        for upstream in "SML":
+            assert [medians[shots][net][upstream] for net in ("R50x1", "R101x1", "R50x3", "R101x3", "R152x4")] in drawn
+
+
+def test_the_miniature_is_drawn_by_number_of_examples(results):
+    write(fig6.SHIPPED, 1, (24, 25, 29))
+    write(fig6.SHIPPED, 5, (40, 41, 45))
+    dots, line = draw("few-shot-miniature").axes[0].get_lines()
+    assert sorted(dots.get_ydata()) == [24, 25, 29, 40, 41, 45]
+    assert line.get_xydata().tolist() == [[1, 25], [5, 41]]
+
+
+def test_r50x3_shows_every_published_run(results):
+    left, right = draw("few-shot-r50x3").axes
+    drawn = sorted(y for line in left.get_lines() if len(line.get_ydata()) == 5 for y in line.get_ydata())
+    known = [y for p in (published.FIG6_R50X3_RUNS.values[k] for k in (1, 5)) for five in p.values() for y in five]
+    assert drawn == sorted(known + [y for five in published.COURSE_REPORT_R50X3.values.values() for y in five])
+    assert not right.get_lines()
+
+
+def test_r50x3_fills_in_as_runs_are_made(results):
+    for shots, accuracy in ((1, 30.0), (5, 44.0)):
+        write("BiT-T-R50x3", shots, (accuracy,))
+        write("BiT-M-R50x3", shots, (accuracy + 30,))
+    right = draw("few-shot-r50x3").axes[1]
+    assert [30.0, 44.0] in [list(line.get_ydata()) for line in right.get_lines()]
+    assert "BiT-T-R50x3 has 30% at 1 and 44% at 5 per class" in registry()["few-shot-r50x3"].alt
+    assert "Tiny ImageNet" in [t.get_text() for t in right.texts]
+
+
+def test_r50x3_says_that_it_was_grown_where_its_weights_were(results):
+    made = replace(stand_in("R50x3", 0, 0, 10.0), experiment="pretrain")
+    runs.write(replace(made, setting={"weights_sha256": "w", "grown_from": "BiT-T-R50x1"}))
+    runs.write(stand_in("BiT-T-R50x3", 1, 0, 30.0, weights_sha256="w"))
+    assert "Tiny ImageNet, grown" in [t.get_text() for t in draw("few-shot-r50x3").axes[1].texts]
+
+
+def test_the_table_of_upstream_networks_shows_the_newest_run_of_each_size(results):
+    setting = {"fraction": 0.1, "steps": 1000, "batch": 128}
+    for day, top1 in ((1, 11.0), (2, 12.5)):
+        record = stand_in("R26x0.25", 1, day, top1, **setting)
+        record = replace(record, experiment="pretrain", name=f"run-{day}", date=f"2026-01-0{day}T00:00:00+00:00")
+        runs.write(replace(record, cost={"seconds": 600}))
+    rows = sizes.upstream()
+    assert rows[1] == ["R14x0.125", "10,000", "not measured yet", ""]
+    assert rows[3] == ["R26x0.25", "10,000", "12.5%", "0.13 million"]
+    assert rows[4][2] == "not measured yet"
+
+
+# What the page says in words, held against the committed runs.
+
+
+def read(name: str) -> float:
+    return float(values()[name]().rstrip("%").replace("−", "-"))
+
+
+def test_most_of_the_gain_is_in_the_features():
+    for shots in (1, 10):
+        gain = read(f"miniature-{shots}") - read(f"scratch-{shots}")
+        assert read(f"probe-{shots}") - read(f"scratch-{shots}") > gain / 2
+
+
+def test_width_did_not_pay():
+    for shots in fig6.SHOTS:
+        assert abs(median(r50x3.GROWN, shots) - median(r50x3.PARENT, shots)) < 1, "less than a point"
+    assert 5 < read("grown-wins") < 15, "neither wins on most subsets"
+    assert read("grown-upstream-birth") == read("grown-upstream-parent"), "growing changes nothing"
+    assert read("r50x3-width-5-S") < 5 < read("r50x3-width-5-L")
+
+
+def test_the_report_lies_inside_the_papers_spread():
+    for shots in (1, 5):
+        five = published.FIG6_R50X3_RUNS.values[shots]["M"]
+        assert min(five) < read(f"r50x3-report-{shots}") < max(five)
+
+
+def test_subsets_and_steps_are_as_the_page_says():
+    for model in ("BiT-T-R26x0.5", "R26x0.5", "BiT-T-R50x3", "BiT-T-R50x1", "R50x3"):
+        for shots, group in runs.group(records_of(model), "examples_per_class").items():
+            assert sorted(r.setting["subset_seed"] for r in group) == [0, 1, 2, 3, 4], (model, shots)
+    assert {tuple(r.setting["schedule"])[-1] for r in records_of("R26x0.5")} == {100}
+
+
+def test_the_table_of_medians_shows_median_and_range():
+    rows = lead.medians()
+    assert rows[0] == ["network", "1", "2", "5", "10"] and len(rows) == 6
+    ours = sorted(r.result["top1"] for r in records_of(fig6.SHIPPED) if r.setting["examples_per_class"] == 5)
+    assert rows[1][3] == f"{ours[2]:.1f} ({ours[0]:.1f}–{ours[-1]:.1f})"
+    assert "few-shot-medians" in tables()
