@@ -4,7 +4,9 @@ Uses :mod:`bitdoc.records` for downloads, and nothing else. Nobody above opens a
 """
 
 from bitdoc.data.datasets import CIFAR10_CLASSES, DATA_VARIABLE, data_folder, digest, few_shot_indices, load
-from bitdoc.data.images import DataError, Images, class_folders, decoded, resize
+from bitdoc.data.folders import class_folders
+from bitdoc.data.images import Images, decoded, resize, same_classes
+from bitdoc.data.pictures import DataError
 
 __all__ = [
     "CIFAR10_CLASSES",
@@ -18,4 +20,5 @@ __all__ = [
     "few_shot_indices",
     "load",
     "resize",
+    "same_classes",
 ]

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -20,22 +22,44 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bitdoc.data.images import DataError, Images, class_folders, decoded, jpeg_quality, resize
+from bitdoc.data.folders import class_folders
+from bitdoc.data.images import Images, decoded
+from bitdoc.data.pictures import DataError, jpeg_quality
 from bitdoc.records.files import archive
-
-__all__ = ["DataError", "Images", "class_folders", "digest", "few_shot_indices", "load", "resize"]
 
 #: Folder with the data sets, where no ``--datadir`` is given.
 DATA_VARIABLE = "BITDOC_DATA"
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR100_CLASSES = tuple(
+    """
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
+    caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant
+    flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree
+    motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate
+    poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake spider
+    squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
+    wardrobe whale willow_tree wolf woman worm
+    """.split()  # noqa: SIM905 - a hundred names are read more easily without quotes
+)
+_NAMES = {"cifar10": CIFAR10_CLASSES, "cifar100": CIFAR100_CLASSES}
+#: Images that each split of a known data set has.
+IMAGES = {
+    "cifar10": {"train": 50_000, "test": 10_000},
+    "cifar100": {"train": 50_000, "test": 10_000},
+    "imagenet2012": {"train": 1_281_167, "test": 50_000},
+}
 TINY_URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 TINY_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 
 
 def data_folder(given: str | os.PathLike | None) -> Path:
     """The folder given, else the one named by the environment variable ``BITDOC_DATA``, else ``./data``."""
-    return Path(given or os.environ.get(DATA_VARIABLE) or "data").expanduser()
+    named = given or os.environ.get(DATA_VARIABLE) or "data"
+    try:
+        return Path(named).expanduser()
+    except RuntimeError:
+        raise DataError(f"{named}: there is no such home folder; write the path in full") from None
 
 
 def load(name: str, split: str, datadir: str | os.PathLike | None = None, workers: int = 8) -> Images:
@@ -55,13 +79,13 @@ def load(name: str, split: str, datadir: str | os.PathLike | None = None, worker
     Raises
     ------
     DataError
-        If the name is unknown, or the data is missing or incomplete.
+        If the name is unknown, or the data is missing, incomplete, or not the data set that was named.
     """
     loaders: dict[str, Callable[[str, Path], Images]] = {
         "cifar10": lambda s, d: _cifar("cifar10", s, d),
         "cifar100": lambda s, d: _cifar("cifar100", s, d),
         "tiny-imagenet": _tiny_imagenet,
-        "imagenet2012": lambda s, d: class_folders(d / ("train" if s == "train" else "val"), "imagenet2012", s),
+        "imagenet2012": lambda s, d: _known(d / ("train" if s == "train" else "val"), "imagenet2012", s),
         "folder": lambda s, d: class_folders(d / s, "folder", s),
     }
     if name not in loaders:
@@ -106,15 +130,41 @@ def digest(indices: Tensor) -> str:
     return hashlib.sha256(indices.cpu().numpy().astype("<i8").tobytes()).hexdigest()[:16]
 
 
+def _known(root: Path, name: str, split: str) -> Images:
+    """Class folders that are said to be a known data set; by names and numbers they must be."""
+    images = class_folders(root, name, split)
+    if problem := _unlike(images, name, split):
+        raise DataError(
+            f"{root} is not the {split} set of {name}: it has {problem}; complete it, or read class folders of your "
+            f"own with --dataset folder"
+        )
+    return images
+
+
+def _unlike(images: Images, name: str, split: str) -> str:
+    """What class folders have that the data set does not; nothing if they are alike."""
+    names, counts, total = _NAMES.get(name), images.labels.bincount().tolist(), IMAGES[name][split]
+    number = 1000 if names is None else len(names)
+    if len(counts) != number:
+        return f"{len(counts)} class folders, expected {number}"
+    if names is None:
+        if foreign := next((kind for kind in images.classes if not re.fullmatch(r"n\d{8}", kind)), None):
+            return f"a class {foreign!r}, expected numbers of WordNet such as 'n01440764'"
+    elif missing := sorted(set(names) - set(images.classes)):
+        foreign = min(set(images.classes) - set(names))
+        return f"a class {foreign!r} and none called {missing[0]!r}"
+    elif len(set(counts)) > 1:
+        return (
+            f"{min(counts)} images in class {images.classes[counts.index(min(counts))]!r} and {max(counts)} in others"
+        )
+    return "" if len(images) == total else f"{len(images):,} images, expected {total:,}"
+
+
 def _cifar(name: str, split: str, folder: Path) -> Images:
     """Class folders where there are any (``cifar10-jpeg``), else the originals through torchvision."""
     for root in (folder, folder / f"{name}-jpeg", folder / name):
         if (root / "train").is_dir() and (root / "test").is_dir():
-            images = class_folders(root / split, name, split)
-            expected = 10 if name == "cifar10" else 100
-            if len(images.classes) != expected:
-                raise DataError(f"{root / split} has {len(images.classes)} class folders; {name} has {expected}")
-            return images
+            return _known(root / split, name, split)
     from torchvision import datasets  # only the originals need torchvision
 
     kind = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
@@ -148,25 +198,40 @@ def _tiny_imagenet(split: str, folder: Path) -> Images:
     root = folder if (folder / "wnids.txt").is_file() else folder / "tiny-imagenet-200"
     if not (root / "wnids.txt").is_file():
         _download_tiny_imagenet(folder)
-    wnids = tuple(sorted((root / "wnids.txt").read_text().split()))
-    if split == "train":
-        pairs = [(p, i) for i, w in enumerate(wnids) for p in sorted((root / "train" / w / "images").glob("*.JPEG"))]
-    else:
-        notes = root / "val" / "val_annotations.txt"
-        if not notes.is_file():
-            raise DataError(f"{notes} is missing; Tiny ImageNet in {root} is incomplete")
-        rows = [line.split("\t")[:2] for line in notes.read_text().splitlines() if line.strip()]
-        pairs = [(root / "val" / "images" / file, wnids.index(wnid)) for file, wnid in rows]
-        pairs = [(path, label) for path, label in pairs if path.is_file()]
-    expected = 500 * len(wnids) if split == "train" else 50 * len(wnids)
-    if len(wnids) != 200 or len(pairs) != expected:
+    try:
+        wnids = tuple(sorted((root / "wnids.txt").read_text(encoding="utf-8").split()))
+        pairs = _tiny_training(root, wnids) if split == "train" else _tiny_validation(root, wnids)
+    except (OSError, ValueError) as error:
+        raise DataError(f"Tiny ImageNet in {root} is incomplete or altered: {error}") from None
+    expected, counts = 500 if split == "train" else 50, Counter(label for _, label in pairs)
+    if len(wnids) != 200 or any(counts[label] != expected for label in range(200)):
         raise DataError(
             f"Tiny ImageNet in {root} is incomplete: found {len(wnids)} of 200 classes and {len(pairs)} of "
-            f"{expected} {split} images"
+            f"{200 * expected} {split} images, of which each class must have {expected}"
         )
     paths, labels = zip(*pairs, strict=True)
     encoding = f"JPEG{jpeg_quality(paths[0])}"
     return decoded(Images("tiny-imagenet", split, encoding, wnids, torch.tensor(labels), paths=paths))
+
+
+def _tiny_training(root: Path, wnids: tuple[str, ...]) -> list[tuple[Path, int]]:
+    folders = ((root / "train" / wnid / "images", label) for label, wnid in enumerate(wnids))
+    found = ((path, label) for folder, label in folders for path in sorted(folder.glob("*.JPEG")))
+    return [(path, label) for path, label in found if not path.name.startswith(".")]
+
+
+def _tiny_validation(root: Path, wnids: tuple[str, ...]) -> list[tuple[Path, int]]:
+    """The rows of ``val_annotations.txt``: name of the file, its class, and four numbers that are of no use here."""
+    labels = {wnid: label for label, wnid in enumerate(wnids)}
+    pairs = []
+    for row in (root / "val" / "val_annotations.txt").read_text(encoding="utf-8").splitlines():
+        file, _, rest = row.partition("\t")
+        wnid = rest.split("\t")[0]
+        if row.strip() and wnid not in labels:
+            raise ValueError(f"val_annotations.txt has the row {row!r}, expected a file and one of the 200 classes")
+        if row.strip() and (path := root / "val" / "images" / file).is_file():
+            pairs.append((path, labels[wnid]))
+    return pairs
 
 
 def _download_tiny_imagenet(folder: Path) -> None:

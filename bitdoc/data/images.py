@@ -1,24 +1,22 @@
-"""A labelled set of images, in memory or in files, and how it is read from class folders."""
+"""A labelled set of images, in memory or in files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp"}
-_IN_MEMORY = 2 << 30  # bytes of decoded pixels above which a class folder is decoded on demand
+from bitdoc.data import pictures
+from bitdoc.data.pictures import DataError
 
-
-class DataError(ValueError):
-    """A data set that cannot be used, with one line that says what was found and what was expected."""
+_SAMPLE = 1000  # pictures whose headers tell the size of a set in files
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,9 @@ class Images:
         Threads that decode files.
     interpolation : {"bilinear", "bicubic"}
         How images are resized.
+    turned : bool
+        Whether files are turned as their EXIF tag says: those of a user's folder are, those of known data sets are
+        not, as in the official code.
     """
 
     name: str
@@ -54,27 +55,40 @@ class Images:
     paths: tuple[Path, ...] = ()
     workers: int = 8
     interpolation: str = "bilinear"
+    turned: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width in pixels; of the first image, where sizes differ."""
+        """Height and width in pixels; where sizes differ, of the image of median area among a thousand of them."""
         if self.pixels is not None:
             return self.pixels.shape[-2], self.pixels.shape[-1]
-        with Image.open(self.paths[0]) as image:
-            return image.height, image.width
+        sample = self.paths[:: -(-len(self.paths) // _SAMPLE)]
+        sizes = sorted((pictures.size_of(path, self.turned) for path in sample), key=lambda size: (prod(size), size))
+        return sizes[len(sizes) // 2]
 
     def fetch(self, indices: Tensor, side: int | None = None) -> Tensor:
-        """Images at ``indices`` as uint8 ``(B, 3, side, side)``, squeezed to a square; ``side=None`` keeps the size."""
+        """Images at ``indices`` as uint8 ``(B, 3, side, side)``, squeezed to a square; ``side=None`` keeps the size.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be read, or the size is to be kept and the images differ in it.
+        """
         if self.pixels is not None:
             batch = self.pixels[indices]
             return batch if side is None else resize(batch, side, self.interpolation)
-        if side is None:
-            raise DataError(f"the images of {self.name} differ in size; give the side of the square to resize them to")
         paths = [self.paths[i] for i in indices.tolist()]
-        return torch.stack(decode(paths, side, self.workers, self.interpolation))
+        found = decode(paths, side, self.workers, self.interpolation, self.turned)
+        if other := next((i for i, image in enumerate(found) if image.shape != found[0].shape), 0):
+            (_, h, w), (_, height, width) = found[0].shape, found[other].shape
+            raise DataError(
+                f"the images of {self.name} differ in size ({paths[0]} has {w} x {h} pixels, {paths[other]} has "
+                f"{width} x {height}); pre-training needs one size: resize the files first"
+            )
+        return torch.stack(found)
 
     def subset(self, indices: Tensor) -> Images:
         """The images at ``indices`` as a set of their own."""
@@ -97,71 +111,57 @@ def resize(batch: Tensor, side: int, interpolation: str = "bilinear") -> Tensor:
     return out.round_().clamp_(0, 255).byte()
 
 
-def class_folders(root: Path, name: str, split: str) -> Images:
-    """Read images from ``root/<class>/<file>``; classes are in alphabetical order.
+def same_classes(train: Images, test: Images) -> None:
+    """Refuse a training and a test set that differ in their classes.
 
     Raises
     ------
     DataError
-        If the folder is missing, or a class has no image.
+        With the names that only one of them has.
     """
-    if not root.is_dir():
-        raise DataError(f"no folder {root}; expected class folders {root}/<class>/<image>")
-    classes = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
-    paths, labels = [], []
-    for label, kind in enumerate(classes):
-        files = sorted((p for p in (root / kind).iterdir() if p.suffix.lower() in _SUFFIXES), key=_natural)
-        if not files:
-            raise DataError(f"no images in {root / kind}; expected files ending in {', '.join(sorted(_SUFFIXES))}")
-        paths += files
-        labels += [label] * len(files)
-    if not paths:
-        raise DataError(f"no class folders in {root}; expected {root}/<class>/<image>")
-    suffix = paths[0].suffix.lower().lstrip(".")
-    encoding = "class folders, " + {"jpg": "JPEG", "jpeg": "JPEG"}.get(suffix, suffix.upper()) + jpeg_quality(paths[0])
-    images = Images(name, split, encoding, tuple(classes), torch.tensor(labels), paths=tuple(paths))
-    height, width = images.size
-    return decoded(images) if height == width and 3 * height * width * len(images) < _IN_MEMORY else images
-
-
-def _natural(path: Path) -> tuple:
-    return (len(path.stem), path.stem) if path.stem.isdigit() else (1 << 20, path.stem)
-
-
-def jpeg_quality(path: Path) -> str:
-    """`` q75`` for a JPEG whose first quantization step is the one a quality setting of 75 makes, and so on."""
-    with Image.open(path) as image:
-        tables = getattr(image, "quantization", None)
-    if not tables:
-        return ""
-    step = tables[0][0]  # 16 at quality 50, scaled by 2 - quality / 50 above it
-    return f" q{round(100 - step / 16 * 50)}" if step <= 16 else " below q50"
+    if train.classes == test.classes:
+        return
+    parts = []
+    for one, other in ((train, test), (test, train)):
+        if alone := [name for name in one.classes if name not in other.classes]:
+            more = f" and {len(alone) - 3} more" if len(alone) > 3 else ""
+            parts.append(f"only {one.split} has {', '.join(map(repr, alone[:3]))}{more}")
+    what = "; ".join(parts) or "the same names in another order"
+    raise DataError(f"train and test differ in their classes: {what}; both need the same class folders")
 
 
 def decoded(images: Images) -> Images:
-    """Hold the pixels in memory, if all images turn out to have one size."""
-    first = images.size
+    """Hold the pixels in memory, if all images turn out to have one size; the first that has another ends the reading.
+
+    The memory is that of the pixels, and of one picture for each thread.
+    """
+    height, width = pictures.size_of(images.paths[0], images.turned)
+    pixels = np.empty((len(images), height, width, 3), np.uint8)
+
+    def fill(place: int) -> bool:
+        found = pictures.read(images.paths[place], images.turned, (height, width))
+        if found is None or found.shape != pixels.shape[1:]:
+            return False
+        pixels[place] = found
+        return True
+
     with ThreadPoolExecutor() as pool:
-        arrays = list(pool.map(_read, images.paths, chunksize=256))
-    if any(array.shape[:2] != first for array in arrays):
-        return images
-    pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
-    return replace(images, pixels=pixels, paths=())
+        if not all(pool.map(fill, range(len(images)))):
+            pool.shutdown(cancel_futures=True)
+            return images
+    return replace(images, pixels=torch.from_numpy(pixels).permute(0, 3, 1, 2), paths=())
 
 
-def _read(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read as an image: {error}") from error
-
-
-def decode(paths: Iterable[Path], side: int, workers: int, interpolation: str = "bilinear") -> list[Tensor]:
-    """Read image files as uint8 ``(3, side, side)`` tensors."""
+def decode(
+    paths: Iterable[Path], side: int | None, workers: int, interpolation: str = "bilinear", turned: bool = False
+) -> list[Tensor]:
+    """Read image files as uint8 ``(3, side, side)`` tensors; ``side=None`` keeps their sizes."""
 
     def one(path: Path) -> Tensor:
-        return resize(torch.from_numpy(_read(path).copy()).permute(2, 0, 1)[None], side, interpolation)[0]
+        pixels = pictures.read(path, turned)
+        assert pixels is not None  # only a size that is asked for can be missed
+        image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+        return image if side is None else resize(image[None], side, interpolation)[0]
 
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(one, paths))

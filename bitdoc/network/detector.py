@@ -118,13 +118,37 @@ def retinanet(
     ------
     ImportError
         If torchvision is not installed.
+
+    Notes
+    -----
+    In training, labels that are none of the ``classes`` are refused with a ``ValueError``.
     """
     pyramid = Pyramid(body, channels)
     from torchvision.models.detection import RetinaNet
 
     half = [0.5, 0.5, 0.5]
     settings = {"min_size": side, "max_size": side, "image_mean": half, "image_std": half} | options
-    return RetinaNet(pyramid, classes, anchor_generator=anchors(smallest), **settings)
+    model = RetinaNet(pyramid, classes, anchor_generator=anchors(smallest), **settings)
+    model.register_forward_pre_hook(_check_labels, with_kwargs=True)
+    return model
+
+
+def _check_labels(model: RetinaNet, arguments: tuple, named: dict) -> None:
+    """Refuse labels that are no classes: torchvision would count those below 0 from the last class backwards."""
+    targets = named.get("targets", arguments[1] if len(arguments) > 1 else None)
+    classes = model.head.classification_head.num_classes
+    for target in (targets or ()) if model.training else ():
+        labels, boxes = target["labels"], target["boxes"]
+        if labels.is_floating_point() or labels.dtype == torch.bool or labels.shape != boxes.shape[:1]:
+            raise ValueError(
+                f"the detector got {tuple(labels.shape)} {labels.dtype} labels for {len(boxes)} boxes; expected one "
+                f"int64 label a box"
+            )
+        if len(labels) and (labels.min() < 0 or labels.max() >= classes):
+            raise ValueError(
+                f"the detector got labels from {labels.min()} to {labels.max()}, expected 0 to {classes - 1}; "
+                f"background has no boxes and no label"
+            )
 
 
 def anchor_boxes(side: int | tuple[int, int], smallest: float = 32) -> dict[str, Tensor]:

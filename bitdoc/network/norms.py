@@ -19,6 +19,12 @@ from torch.nn import functional as F
 #: Epsilon inside the square root of the official BiT code's weight standardization.
 WS_EPS = 1e-10
 
+#: What is said to ``torch.jit.script``.
+SCRIPT = (
+    "torch.jit.script cannot compile bitdoc's layers, which choose their arithmetic in Python; use torch.export.export("
+    "model, (images,)), torch.compile, or torch.jit.trace"
+)
+
 
 def normalize(x: Tensor, axes: tuple[int, ...], eps: float = 1e-5) -> Tensor:
     """Subtract the mean over ``axes`` and divide by the standard deviation over ``axes``.
@@ -104,6 +110,8 @@ def standardize_fused(weight: Tensor, eps: float = WS_EPS) -> Tensor:
 
     Filters laid out as the channels of one image, batch norm in training mode gives each its mean 0 and spread 1.
     """
+    if weight[0].numel() == 1:  # a filter of one weight has no spread; PyTorch refuses it
+        return standardize(weight, eps)
     exact = weight.float() if weight.dtype in (torch.float16, torch.bfloat16) else weight
     filters = exact.reshape(1, len(exact), -1)
     return F.batch_norm(filters, None, None, training=True, eps=eps).reshape(exact.shape).to(weight.dtype)
@@ -145,8 +153,18 @@ class Norm2d(nn.Module):
             self.register_buffer("running_mean", torch.zeros(channels))
             self.register_buffer("running_var", torch.ones(channels))
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        """As for :class:`StdConv2d`."""
+        raise TypeError(SCRIPT)
+
     def forward(self, x: Tensor) -> Tensor:
-        """Normalize ``x`` of shape ``(N, C, H, W)``, then scale and shift each channel."""
+        """Normalize ``x`` of shape ``(N, C, H, W)``, then scale and shift each channel.
+
+        Raises
+        ------
+        ValueError
+            If batch norm in training gets less than two values of a channel, which have no spread.
+        """
         if self.kind != "batch":
             x = group_norm(x, self.groups, self.eps)
         elif self.training:
@@ -159,6 +177,12 @@ class Norm2d(nn.Module):
 
     @torch.no_grad()
     def _update_running_statistics(self, x: Tensor) -> None:
+        n, _, h, w = x.shape
+        if n * h * w < 2:  # the unbiased variance would be 0 / 0, and the running one NaN for ever
+            raise ValueError(
+                f"batch norm got {n * h * w} values a channel in training, expected at least 2; enlarge the batch or "
+                f"the images, or call eval() first"
+            )
         # The running variance is the unbiased one (n - 1), unlike the variance used for normalizing: Algorithm 2.
         self.running_mean.lerp_(x.mean((0, 2, 3)), self.momentum)
         self.running_var.lerp_(x.var((0, 2, 3), correction=1), self.momentum)
@@ -171,6 +195,10 @@ class StdConv2d(nn.Conv2d):
     """
 
     shared: Tensor | None = None
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Refuse ``torch.jit.script``, which would ask here and otherwise end in a page about its own syntax."""
+        raise TypeError(SCRIPT)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x`` of shape ``(N, in, H, W)`` with the standardized filters."""

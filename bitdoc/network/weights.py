@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bitdoc.network import npz
 from bitdoc.network.resnet import DEPTHS, OFFICIAL, ResNetV2, architecture, build
 from bitdoc.records.files import FileError, cache_folder, download, is_whole_zip, written_atomically
 from bitdoc.records.files import sha256 as sha256  # asked of weights files, so offered here
@@ -29,7 +28,6 @@ URL = "https://storage.googleapis.com/bit_models"
 SHIPPED = Path(__file__).parent / "pretrained"
 #: The names the official code knows.
 PUBLISHED = tuple(f"BiT-{upstream}-{arch}" for upstream in "MS" for arch in OFFICIAL)
-_ZIP = b"PK\x03\x04"  # what every .npz file starts with
 
 _CONV = "standardized_conv2d"
 #: Where the official files keep each layer: the last part of its name in the network, and of its name there.
@@ -64,7 +62,7 @@ class ModelName:
     @classmethod
     def parse(cls, name: str) -> ModelName:
         """Read a name; raises :class:`WeightsError` if it is none."""
-        if not (match := re.fullmatch(r"BiT-([SMLT])-(R[^-]+)(?:-([\w.-]+))?", name)):
+        if not (match := re.fullmatch(r"BiT-([SMLT])-(R[^-]+)(?:-([\w.-]{1,99}))?", name, re.ASCII)):
             raise WeightsError(f"unknown model {name!r}; expected a name such as BiT-M-R50x1 or BiT-M-R50x1-ILSVRC2012")
         try:
             architecture(match[2])
@@ -100,7 +98,7 @@ def find(name: str, directory: str | os.PathLike | None = None) -> Path:
     Raises
     ------
     WeightsError
-        If the name is unknown, ``directory`` does not exist, or the file can be neither found nor downloaded.
+        If the name is unknown, ``directory`` does not exist, or the file can be neither found whole nor downloaded.
     """
     model = ModelName.parse(name)
     if directory is not None and not Path(directory).is_dir():
@@ -108,14 +106,17 @@ def find(name: str, directory: str | os.PathLike | None = None) -> Path:
     folders = [*([] if directory is None else [Path(directory)]), SHIPPED, cache_folder()]
     published = model.upstream in "SM" and model.arch in OFFICIAL
     paths = [folder / model.file for folder in folders if (folder / model.file).is_file()]
-    if found := next((path for path in paths if is_whole_zip(path) or not published), None):
+    if found := next((path for path in paths if is_whole_zip(path)), None):
         return found
     if published:
-        url = f"{(os.environ.get('BITDOC_WEIGHTS_URL') or URL).rstrip('/')}/{model.file}"
+        host = (os.environ.get("BITDOC_WEIGHTS_URL") or URL).rstrip("/")
+        place = "vtab/" if re.match(r"run\d-", model.suffix) else ""  # BiT-M-R50x1-run0-caltech101 and 284 more
         try:
-            return download(url, cache_folder() / model.file, magic=_ZIP)
+            return download(f"{host}/{place}{model.file}", cache_folder() / model.file, magic=npz.ZIP)
         except FileError as error:
             raise WeightsError(str(error)) from None
+    if paths:
+        raise WeightsError(f"{paths[0]} is truncated or altered; delete it, and copy or make it again")
     why = "BiT-L was never released" if model.upstream == "L" else "it is not among the published models"
     have = f"; bitdoc ships {', '.join(shipped()) or 'none'}" if model.upstream == "T" else ""
     raise WeightsError(f"{model.file} is not in {', '.join(map(str, folders))}, and {why}{have}")
@@ -127,28 +128,12 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Raises
     ------
     WeightsError
-        If there is no such file, or it is truncated, a pickle, or holds anything but arrays of numbers.
+        If there is no such file, or it is truncated or damaged, a pickle, or holds anything but arrays of numbers.
     """
-    path = Path(path)
     try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise WeightsError(f"cannot read the weights file {path}: {error.strerror}") from None
-    if start != _ZIP:
-        kind = "is a pickle" if start[:1] == b"\x80" else "is empty" if not start else "is no .npz archive"
-        raise WeightsError(f"{path} {kind}; expected weights in the official .npz layout")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError):
-        raise WeightsError(f"{path} is truncated or damaged; delete it and download it again") from None
-    except ValueError:
-        raise WeightsError(f"{path} holds pickled objects; expected plain arrays") from None
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-            raise WeightsError(f"{path}: {name!r} is no array of floating-point numbers, not BiT weights")
-    return _without_numbers(arrays, str(path))
+        return _without_numbers(npz.read(Path(path)), str(path))
+    except npz.ArchiveError as error:
+        raise WeightsError(str(error)) from None
 
 
 def _without_numbers(arrays: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
@@ -156,6 +141,13 @@ def _without_numbers(arrays: Mapping[str, np.ndarray], where: str) -> dict[str, 
     if len(plain) != len(arrays):
         raise WeightsError(f"{where} holds two tensors whose names differ only in the layer's number")
     return plain
+
+
+def _from_memory(source: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
+    try:
+        return _without_numbers({key: npz.native(array, f"{where}: {key!r}") for key, array in source.items()}, where)
+    except npz.ArchiveError as error:
+        raise WeightsError(str(error)) from None
 
 
 def file_key(parameter: str, norm_kind: str = "group") -> str:
@@ -203,12 +195,13 @@ def load_into(model: ResNetV2, source: str | os.PathLike | Mapping[str, np.ndarr
     Raises
     ------
     WeightsError
-        If the file is not sound, or its tensors are not exactly the model's; the model is then unchanged.
+        If the file is not sound, has values that are not finite, or its tensors are not exactly the model's; the model
+        is then unchanged.
     """
     if head not in ("keep", "new"):
         raise ValueError(f"unknown head {head!r}; choose 'keep' or 'new'")
     if isinstance(source, Mapping):
-        where, arrays = "the given dictionary", _without_numbers(source, "the given dictionary")
+        where, arrays = "the given dictionary", _from_memory(source, "the given dictionary")
     else:
         where, arrays = str(source), read(source)
     wanted = _tensors(model)
@@ -216,9 +209,12 @@ def load_into(model: ResNetV2, source: str | os.PathLike | Mapping[str, np.ndarr
         arrays = {key: array for key, array in arrays.items() if not key.startswith("resnet/head/")}
         wanted = {key: value for key, value in wanted.items() if not key.startswith("resnet/head/")}
     _check_fit(where, model, arrays, {key: tuple(_to_file_layout(p).shape) for key, p in wanted.items()})
+    ready = {key: _from_file_layout(arrays[key], value.shape).to(value.dtype) for key, value in wanted.items()}
+    if unsound := [key for key, value in ready.items() if not value.isfinite().all()]:
+        raise WeightsError(f"{where} has values that are not finite in {_first_few(unsound)}; it is of no use")
     with torch.no_grad():
-        for key, parameter in wanted.items():
-            parameter.copy_(_from_file_layout(arrays[key], parameter.shape))
+        for key, value in wanted.items():
+            value.copy_(ready[key])
 
 
 def _check_fit(where: str, model: ResNetV2, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple]) -> None:

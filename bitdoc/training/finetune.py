@@ -63,7 +63,7 @@ class Task:
 
         Raises
         ------
-        bitdoc.data.images.DataError
+        bitdoc.data.pictures.DataError
             If train and test differ in their classes, or a class has too few images.
         """
         if train.classes != test.classes:

@@ -129,3 +129,34 @@ def test_landed_scores_a_perfect_a_wrong_and_a_silent_detector():
     assert detector.landed(Fake([[0.0, 0, 10, 5]], [1]), image, [target]).tolist() == [0.5]
     assert detector.landed(Fake([[0.0, 0, 10, 10]], [0]), image, [target]).tolist() == [0.0]
     assert detector.landed(Fake([], []), image, [target]).tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ([-1], "labels from -1 to -1, expected 0 to 2; background has no boxes"),
+        ([0, -2], "labels from -2 to 0, expected 0 to 2"),
+        ([3], "labels from 3 to 3, expected 0 to 2"),
+        ([1, 99], "labels from 1 to 99, expected 0 to 2"),
+        ([1.0], "torch.float32 labels for 1 boxes; expected one int64 label a box"),
+        ([True], "torch.bool labels for 1 boxes"),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_labels_that_are_no_classes_are_refused(labels, told, named):
+    model = detector.retinanet(tiny_body(), 3, side=64, channels=16)
+    boxes = torch.tensor([[0.0, 0, 20, 20]]).repeat(len(labels), 1)
+    targets = [{"boxes": boxes, "labels": torch.tensor(labels)}]
+    images = [torch.rand(3, 64, 64)]
+    with pytest.raises(ValueError, match=told):
+        model(images, targets=targets) if named else model(images, targets)
+    with pytest.raises(ValueError, match=r"\(2,\) torch.int64 labels for 1 boxes"):
+        model(images, [{"boxes": boxes[:1], "labels": torch.tensor([0, 1])}])
+
+
+@pytest.mark.parametrize("labels", [[0], [2], [0, 1, 2], []])
+def test_labels_that_are_classes_are_taken(labels):
+    model = detector.retinanet(tiny_body(), 3, side=64, channels=16)
+    boxes = torch.tensor([[0.0, 0, 20, 20]]).repeat(len(labels), 1).view(-1, 4)
+    targets = [{"boxes": boxes, "labels": torch.tensor(labels, dtype=torch.int64)}]
+    assert all(torch.isfinite(loss) for loss in model([torch.rand(3, 64, 64)], targets).values())

@@ -297,3 +297,55 @@ def test_wrong_input_is_named():
         group_norm(torch.zeros(1, 6, 2, 2), 4)
     with pytest.raises(ValueError, match="unknown norm 'weight'"):
         Norm2d("weight", 4)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 1, 1), (0, 4, 3, 3), (2, 4, 0, 1), (1, 4, 0, 0)])
+def test_batch_norm_refuses_fewer_than_two_values_as_torch_does(shape):
+    """Their running variance would be NaN, and stay so however many good batches follow."""
+    layer = Norm2d("batch", 4)
+    with pytest.raises(ValueError, match=f"got {shape[0] * shape[2] * shape[3]} values a channel in training"):
+        layer(torch.zeros(shape))
+    assert torch.equal(layer.running_var, torch.ones(4)) and torch.equal(layer.running_mean, torch.zeros(4))
+    if shape == (1, 4, 1, 1):
+        with pytest.raises(ValueError, match="more than 1 value per channel"):
+            nn.BatchNorm2d(4)(torch.zeros(shape))
+    layer.eval()
+    assert torch.isfinite(layer(torch.ones(shape))).all(), "in evaluation one value is enough"
+
+
+@pytest.mark.parametrize("kind", ["layer", "group"])
+@pytest.mark.parametrize("shape", [(1, 4, 1, 1), (3, 4, 1, 1), (1, 4, 2, 1)])
+def test_the_other_norms_take_one_position(kind, shape):
+    ours, theirs = pair(kind, 4, 2)
+    x = images(*shape)
+    torch.testing.assert_close(ours(x), theirs(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cin", "cout", "kernel", "groups"), [(1, 3, 1, 1), (4, 4, 1, 4), (2, 6, 1, 2), (1, 1, 1, 1), (4, 4, 3, 4)]
+)
+def test_a_filter_of_one_weight_is_standardized_to_zero(cin, cout, kernel, groups):
+    """As the formula says; torch's fused call refuses it. The last row has filters of nine weights."""
+    conv = StdConv2d(cin, cout, kernel, groups=groups, bias=True)
+    x = images(2, cin, 4, 4)
+    expected = nn.functional.conv2d(x, standardize(conv.weight), conv.bias, groups=groups)
+    torch.testing.assert_close(conv(x), expected)
+    with standardized_once(conv):
+        torch.testing.assert_close(conv(x), expected)
+        conv(x).sum().backward()
+    assert torch.isfinite(conv.weight.grad).all()
+    if kernel == 1:
+        assert not standardize_fused(conv.weight).any() and not conv.weight.grad.any()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", [lambda: StdConv2d(3, 4, 3), lambda: Norm2d("batch", 4), small_net])
+def test_scripting_is_refused_in_words_and_exporting_works(make):
+    layer = make()
+    with pytest.raises(TypeError, match=r"torch.jit.script cannot compile .* use torch.export.export") as error:
+        torch.jit.script(layer)
+    assert "\n" not in str(error.value)
+    layer = StdConv2d(3, 4, 3)
+    x = torch.randn(2, 3, 8, 8)
+    for compiled in (torch.export.export(layer, (x,)).module(), torch.jit.trace(layer, x)):
+        torch.testing.assert_close(compiled(x), layer(x))

@@ -9,6 +9,9 @@ import os
 import pickle
 import re
 import threading
+import tracemalloc
+import warnings
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -73,7 +76,17 @@ class TestNames:
         assert model.file == weights.model_file(name) == f"{name}.npz"
 
     @pytest.mark.parametrize(
-        "name", ["R50x1", "BiT-X-R50x1", "BiT-M-R51x1", "BiT-M-", "BiT-M-R50x1-../x", "bit-m-r50x1"]
+        "name",
+        [
+            "R50x1",
+            "BiT-X-R50x1",
+            "BiT-M-R51x1",
+            "BiT-M-",
+            "BiT-M-R50x1-../x",
+            "bit-m-r50x1",
+            "BiT-M-R050x1",
+            "BiT-M-R50x1-ü",
+        ],
     )
     def test_unknown_names(self, name):
         with pytest.raises(WeightsError, match=re.escape(f"unknown model {name!r}")) as error:
@@ -272,8 +285,183 @@ class TestMisfits:
             weights.load_into(tiny, saved, "zero")
 
 
+def damaged(raw: bytes, how: str) -> bytes:
+    if how == "encrypted":  # as the flags of all parts say, here and in the list at the end
+        raw = bytearray(raw)
+        for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            place = raw.find(mark)
+            while place >= 0:
+                raw[place + offset] |= 1
+                place = raw.find(mark, place + 1)
+        return bytes(raw)
+    middle = len(raw) // 2
+    return {
+        "empty": b"",
+        "truncated": raw[:middle],
+        "flipped": raw[:middle] + bytes([raw[middle] ^ 1]) + raw[middle + 1 :],
+    }[how]
+
+
+def member(array: bytes, **options) -> bytes:
+    """An archive whose one tensor has the bytes given."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", **options) as archive:
+        archive.writestr(f"{ROOT}.npy", array)
+    return buffer.getvalue()
+
+
+def header(text: str, content: bytes = b"\0" * 64, version: int = 1) -> bytes:
+    """The bytes of an ``.npy`` file with any text for a header."""
+    length = len(text).to_bytes(2 if version == 1 else 4, "little")
+    return b"\x93NUMPY" + bytes([version, 0]) + length + text.encode() + content
+
+
+def shaped(shape: str, kind: str = "<f4", content: bytes = b"\0" * 64) -> bytes:
+    return member(header(f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}}}\n", content))
+
+
+def packed_zeros(size: int) -> bytes:
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({size // 4},)}}\n"
+    return member(header(text, bytes(size)), compression=zipfile.ZIP_DEFLATED, compresslevel=9)
+
+
+def twice() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive, warnings.catch_warnings(action="ignore"):
+        for _ in range(2):
+            archive.writestr(f"{ROOT}.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (16,)}\n"))
+    return buffer.getvalue()
+
+
+LYING = {
+    "shape-too-large": (
+        lambda: shaped("(10**15,)".replace("10**15", str(10**15))),
+        "has 64 bytes, which are no (1000000000000000,)",
+    ),
+    "shape-too-large-in-parts": (lambda: shaped("(100000, 100000, 100000)"), "which are no (100000, 100000, 100000)"),
+    "shape-too-small": (lambda: shaped("(15,)"), "has 64 bytes, which are no (15,) of float32"),
+    "shape-of-zero": (lambda: shaped("(0,)"), "which are no (0,)"),
+    "shape-below-zero": (lambda: shaped("(-4, -4)"), "which are no (-4, -4)"),
+    "another-type": (lambda: shaped("(16,)", "<f2"), "which are no (16,) of float16"),
+    "shape-of-words": (lambda: shaped("('a',)"), "has a header that cannot be read"),
+    "no-shape": (
+        lambda: member(header("{'descr': '<f4', 'fortran_order': False}\n")),
+        "has a header that cannot be read",
+    ),
+    "no-header": (lambda: member(header("what is this?\n")), "has a header that cannot be read"),
+    "nested-header": (lambda: member(header("(" * 9000)), "has a header that cannot be read"),
+    "long-header": (lambda: member(header("{'descr': " + " " * 60_000)), "has a header that cannot be read"),
+    "a-program": (lambda: member(header("__import__('os').getcwd()\n")), "has a header that cannot be read"),
+    "cut-header": (lambda: member(b"\x93NUMPY\x01"), "has a header that cannot be read"),
+    "version-nine": (lambda: member(header("{}", version=9)), "has a header that cannot be read"),
+    "pickled": (lambda: shaped("(8,)", "|O"), "holds pickled objects"),
+    "long-doubles": (
+        lambda: shaped("(4,)", "<f16"),
+        f"holds {np.dtype('<f16').name}; expected float16, float32 or float64",
+    ),
+    "complex": (lambda: shaped("(8,)", "<c8"), "is no array of floating-point numbers"),
+    "text": (lambda: shaped("(16,)", "|S4"), "is no array of floating-point numbers"),
+    "records": (lambda: shaped("(16,)", "|V4"), "is no array of floating-point numbers"),
+    "no-array": (lambda: member(b"PK or anything"), "is no array of floating-point numbers"),
+    "unpacks-without-end": (lambda: packed_zeros(4 << 20), "which weights never do"),
+    "two-of-one-name": (twice, "holds two tensors called"),
+    "encrypted": (lambda: damaged(shaped("(16,)"), "encrypted"), "is encrypted"),
+    "cut": (lambda: damaged(shaped("(16,)"), "truncated"), "is truncated or damaged"),
+    "only-the-start": (lambda: b"PK\x03\x04", "is truncated or damaged"),
+    "packed-in-an-unknown-way": (
+        lambda: shaped("(16,)").replace(b"PK\x01\x02\x14\x03\x14\0\0\0\0\0", b"PK\x01\x02\x14\x03\x14\0\0\0\x63\0"),
+        "is truncated or damaged",
+    ),
+}
+
+
+SOUND = {
+    "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+    "column-by-column": np.asfortranarray,
+    "double": lambda a: a.astype(np.float64),
+    "double-big-endian": lambda a: a.astype(">f8"),
+    "upside-down": lambda a: a[::-1].copy()[::-1],
+}
+
+UNSOUND = {
+    "nan": np.float32("nan"),
+    "infinite": np.float32("inf"),
+    "minus-infinite": np.float64("-inf"),
+    "too-large-for-float32": np.float64("1e300"),
+}
+
+
+class TestValues:
+    """Tensors of the right name and shape, in forms that PyTorch does not take as they are."""
+
+    @pytest.mark.parametrize("kind", SOUND)
+    @pytest.mark.parametrize("from_file", [True, False])
+    def test_other_forms_of_the_same_numbers(self, saved, tiny, kind, from_file):
+        arrays = {key: SOUND[kind](array) for key, array in np.load(saved).items()}
+        np.savez(saved, **arrays)
+        other = build("R14x0.125", 5)
+        weights.load_into(other, saved if from_file else arrays)
+        assert same(other, tiny)
+
+    @pytest.mark.parametrize("kind", UNSOUND)
+    @pytest.mark.parametrize("key", [ROOT, "resnet/head/conv2d/bias"])
+    @pytest.mark.parametrize("from_file", [True, False])
+    def test_values_that_are_not_finite_are_refused(self, saved, tiny, kind, key, from_file):
+        arrays = dict(np.load(saved))
+        arrays[key] = arrays[key].astype(type(UNSOUND[kind]))
+        arrays[key].flat[-1] = UNSOUND[kind]
+        np.savez(saved, **arrays)
+        before = {name: value.clone() for name, value in tiny.state_dict().items()}
+        with pytest.raises(WeightsError, match=f"has values that are not finite in {key}; it is of no use") as error:
+            weights.load_into(tiny, saved if from_file else arrays)
+        message(error)
+        assert all(torch.equal(before[name], value) for name, value in tiny.state_dict().items())
+
+    @pytest.mark.parametrize("kind", [np.longdouble, np.int32, np.complex64, object])
+    def test_other_numbers_are_refused_and_the_model_is_unchanged(self, saved, tiny, kind):
+        arrays = dict(np.load(saved))
+        last = list(arrays)[-1]
+        arrays[last] = arrays[last].astype(kind)
+        before = {name: value.clone() for name, value in tiny.state_dict().items()}
+        with pytest.raises(WeightsError, match="the given dictionary: .*(floating-point|expected float16)") as error:
+            weights.load_into(tiny, arrays)
+        message(error)
+        assert all(torch.equal(before[name], value) for name, value in tiny.state_dict().items())
+
+
 class TestDamage:
     """A file that is not sound."""
+
+    @pytest.mark.parametrize("kind", LYING)
+    def test_what_an_archive_says_is_checked_before_memory_is_asked_for(self, tmp_path, monkeypatch, kind):
+        make, told = LYING[kind]
+        monkeypatch.setattr("bitdoc.network.npz._ALWAYS", 1 << 20)
+        (tmp_path / "x.npz").write_bytes(make())
+        tracemalloc.start()
+        text = self.refused(tmp_path / "x.npz")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert told in text
+        assert peak < 3 << 20
+
+    def test_every_flipped_bit_is_seen_or_changes_nothing(self, tmp_path):
+        """Also in headers and names, which a checksum at the end of a short reading never reaches."""
+        path = tmp_path / "x.npz"
+        np.savez(path, **{ROOT: np.arange(4, dtype=np.float32), "a": np.ones((2, 2), np.float16)})
+        raw, whole, unseen = path.read_bytes(), weights.read(path), 0
+        bits = range(0, 8 * len(raw), 5)
+        for bit in bits:
+            flipped = bytearray(raw)
+            flipped[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(flipped)
+            try:
+                found = weights.read(path)
+            except WeightsError:
+                continue
+            unseen += 1
+            # A tensor lost or renamed is what load_into refuses.
+            assert found.keys() != whole.keys() or all(np.array_equal(found[key], whole[key]) for key in whole), bit
+        assert 0 < unseen < len(bits) / 3, "dates and the like are all that may change"
 
     def refused(self, path: Path) -> str:
         with pytest.raises(WeightsError) as error:
@@ -331,10 +519,23 @@ class TestFind:
         folders = [tmp_path / "given", tmp_path / "shipped", own_cache]
         for folder in folders:
             folder.mkdir(exist_ok=True)
-            (folder / f"{NAME}.npz").touch()
+            np.savez(folder / f"{NAME}.npz")
         for folder in folders:
             assert weights.find(NAME, tmp_path / "given").parent == folder
             (folder / f"{NAME}.npz").unlink()
+
+    @pytest.mark.parametrize("damage", ["empty", "truncated", "flipped", "encrypted"])
+    def test_a_damaged_file_is_passed_over_for_a_whole_one(self, own_cache, saved, capsys, damage):
+        whole = own_cache / saved.name
+        whole.write_bytes(saved.read_bytes())
+        saved.write_bytes(damaged(saved.read_bytes(), damage))
+        assert weights.find(NAME, saved.parent) == whole
+        assert f"{saved} is truncated or altered and is passed over" in capsys.readouterr().err
+        whole.unlink()
+        with pytest.raises(
+            WeightsError, match=f"{saved} is truncated or altered; delete it, and copy or make it again"
+        ):
+            weights.find(NAME, saved.parent)
 
     def test_a_folder_that_is_not_there(self, tmp_path):
         with pytest.raises(WeightsError, match=r"no folder .* to look for BiT-M-R50x1\.npz in") as error:
@@ -414,6 +615,12 @@ class TestDownload:
     def test_fine_tuned_models_too(self, server):
         weights.find("BiT-M-R50x1-ILSVRC2012")
         assert server.requests == ["/bit_models/BiT-M-R50x1-ILSVRC2012.npz"]
+
+    @pytest.mark.parametrize("suffix", ["run0-caltech101", "run2-dsprites-xpos", "run1-smallnorb-azimuth"])
+    def test_models_fine_tuned_on_vtab_are_in_a_folder_of_their_own(self, server, own_cache, suffix):
+        path = weights.find(f"BiT-M-R50x1-{suffix}")
+        assert server.requests == [f"/bit_models/vtab/BiT-M-R50x1-{suffix}.npz"]
+        assert path == own_cache / f"BiT-M-R50x1-{suffix}.npz"
 
     def test_the_cache_folder_is_made(self, server, own_cache, monkeypatch):
         monkeypatch.setenv("BITDOC_CACHE", str(own_cache / "a" / "b"))
