@@ -138,7 +138,11 @@ def made_now(
 ) -> RunRecord:
     """The record of a run that ended just now; ``more`` may hold ``curve``, ``cost``, ``device``, and the ``code``."""
     device = more.pop("device", "cpu")
-    said = {"environment": environment(device), "code": more.pop("code", None) or code_version(), "date": now()}
+    said: dict[str, Any] = {
+        "environment": environment(device),
+        "code": more.pop("code", None) or code_version(),
+        "date": now(),
+    }
     return RunRecord(experiment, name, model, setting, result, **said, **more)
 
 
