@@ -6,44 +6,101 @@ official PyTorch code parses and ignores, ``--bit_pretrained_dir`` and ``--examp
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from bitdoc import data
-from bitdoc.network.resnet import architecture
-from bitdoc.network.weights import ModelName
 from bitdoc.records import runs
+from bitdoc.training import command, identity
 from bitdoc.training.engine import PRECISIONS
-from bitdoc.training.finetune import Engine, Task, finetune, rule
-from bitdoc.training.loop import TrainingError
+from bitdoc.training.finetune import Engine, Job, Task, carry_out, chosen, rule
 
 log = logging.getLogger("bitdoc")
 
 _FLAGS: dict[str, dict[str, Any]] = {
-    "name": {"required": True, "help": "name of this run; logs and checkpoints go to LOGDIR/NAME"},
-    "model": {"required": True, "help": "BiT-M-R50x1 and so on, or an architecture alone (R26x0.5) for random weights"},
-    "logdir": {"required": True, "type": Path, "help": "where to log"},
-    "bit_pretrained_dir": {"default": ".", "help": "where the .npz weights may lie already (default: here)"},
-    "dataset": {"required": True, "help": "cifar10, cifar100, tiny-imagenet, imagenet2012, or folder"},
-    "examples_per_class": {"type": int, "help": "few-shot: images of each class (default: the whole training set)"},
-    "examples_per_class_seed": {"type": int, "default": 0, "help": "seed of the few-shot choice (default: 0)"},
-    "batch": {"type": int, "default": 512, "help": "images in a step (default: 512)"},
-    "batch_split": {"type": int, "default": 1, "help": "micro-batches in a step; more need less memory (default: 1)"},
-    "base_lr": {"type": float, "default": 0.003, "help": "peak learning rate (default: 0.003)"},
-    "eval_every": {"type": int, "help": "steps between evaluations (default: only at the end)"},
-    "datadir": {"help": f"folder with the data (default: {data.DATA_VARIABLE}, else ./data)"},
-    "workers": {"type": int, "default": 8, "help": "threads that decode images (default: 8)"},
+    "name": {"required": True, "type": command.run_name, "help": "name of this run; all it makes goes to LOGDIR/NAME"},
+    "model": {
+        "required": True,
+        "type": command.model,
+        "help": "BiT-M-R50x1 and so on, or an architecture alone (R26x0.5) for random weights",
+    },
+    "logdir": {"required": True, "type": command.path, "help": "where to log"},
+    "bit_pretrained_dir": {
+        "type": command.path,
+        "default": Path(),
+        "help": "where the .npz weights may lie already (default: here)",
+    },
+    "dataset": {
+        "required": True,
+        "type": command.dataset,
+        "help": "cifar10, cifar100, tiny-imagenet, imagenet2012, or folder",
+    },
+    "examples_per_class": {
+        "type": command.count,
+        "help": "few-shot: images of each class (default: the whole training set)",
+    },
+    "examples_per_class_seed": {"type": command.seed, "default": 0, "help": "seed of the few-shot choice (default: 0)"},
+    "batch": {"type": command.count, "default": 512, "help": "images in a step (default: 512)"},
+    "batch_split": {
+        "type": command.count,
+        "default": 1,
+        "help": "micro-batches in a step; more need less memory (default: 1)",
+    },
+    "base_lr": {"type": command.rate, "default": 0.003, "help": "peak learning rate (default: 0.003)"},
+    "eval_every": {"type": command.count, "help": "steps between evaluations (default: only at the end)"},
+    "datadir": {"type": command.path, "help": f"folder with the data (default: {data.DATA_VARIABLE}, else ./data)"},
+    "workers": {"type": command.count, "default": 8, "help": "threads that decode images (default: 8)"},
 }
 
 
-def parser() -> argparse.ArgumentParser:
+@dataclass(frozen=True)
+class Order:
+    """What the command was told, checked as far as it can be before anything is read; fields are the flags'."""
+
+    name: str
+    model: str
+    logdir: Path
+    bit_pretrained_dir: Path
+    dataset: str
+    examples_per_class: int | None
+    examples_per_class_seed: int
+    batch: int
+    batch_split: int
+    base_lr: float
+    eval_every: int | None
+    datadir: Path | None
+    workers: int
+    precision: str | None
+    compile: bool
+    save: bool
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done."""
+        if self.batch % self.batch_split:
+            raise command.Refused(
+                f"a batch of {self.batch} cannot be split in {self.batch_split}; choose a divisor of the batch"
+            )
+        command.check_shots(self.dataset, self.examples_per_class)
+        command.check_weights(self.model, self.bit_pretrained_dir)
+        command.check_compiler(self.compile)
+
+    @property
+    def folder(self) -> Path:
+        """Where the log, the checkpoint and the record go."""
+        return self.logdir / self.name
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state is kept."""
+        return self.folder / "bit.pt"
+
+
+def parser() -> command.Parser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m bitdoc.train", description=__doc__.split("\n\n")[0])
+    parser = command.Parser(prog="python -m bitdoc.train", description="Fine-tune BiT from the command line.")
     for name, options in _FLAGS.items():
         spellings = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
         parser.add_argument(*spellings, dest=name, **options)
@@ -53,19 +110,12 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check_model(name: str) -> None:
-    if name.startswith("BiT-"):
-        ModelName.parse(name)
-    else:
-        architecture(name)
-
-
 def _log_to(folder: Path) -> None:
     """Log to ``folder/train.log`` and to standard error; of several processes, only the main one does."""
     folder.mkdir(parents=True, exist_ok=True)
     log.setLevel(logging.DEBUG)
     log.handlers.clear()
-    to_file = logging.FileHandler(folder / "train.log", encoding="utf-8")
+    to_file = logging.FileHandler(folder / "train.log", encoding="utf-8", errors="backslashreplace")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     to_screen = logging.StreamHandler()
     to_screen.setLevel(logging.INFO)
@@ -73,53 +123,64 @@ def _log_to(folder: Path) -> None:
         log.addHandler(handler)
 
 
-def run(flags: argparse.Namespace) -> runs.RunRecord:
-    """Fine-tune as the flags say and write the run record ``LOGDIR/NAME/run.json``."""
-    _check_model(flags.model)  # before any data is read or downloaded
-    folder = flags.logdir / flags.name
-    engine = Engine.start(precision=flags.precision, compiled=flags.compile)
+def _prepared(order: Order, engine: Engine) -> Job:
+    """Read the data and the weights, and find the recipe."""
     with engine.main_first():
-        train = data.load(flags.dataset, "train", flags.datadir, flags.workers)
-        test = data.load(flags.dataset, "test", flags.datadir, flags.workers)
-    task = Task.choose(train, test, flags.examples_per_class, flags.examples_per_class_seed)
-    changes = {"batch": flags.batch, "split": flags.batch_split, "base_lr": flags.base_lr}
+        train, test = (data.load(order.dataset, split, order.datadir, order.workers) for split in ("train", "test"))
+    task = Task.choose(train, test, order.examples_per_class, order.examples_per_class_seed)
+    changes = {"batch": order.batch, "split": order.batch_split, "base_lr": order.base_lr}
     recipe = rule(len(task.train), train.size, **changes)
-    if engine.is_main:
-        _log_to(folder)
-    images = f"{len(task.train)} training and {len(test)} test images"
-    log.info("%s on %s: %s, on %s in %s", flags.model, train.name, images, engine.device, engine.precision)
-    log.info("%s", recipe)
-    _, record = finetune(
-        flags.model,
-        task,
-        recipe,
-        experiment="train",
-        run=flags.name,
-        seed=flags.examples_per_class_seed,
-        directory=flags.bit_pretrained_dir,
-        engine=engine,
-        checkpoint=folder / "bit.pt" if flags.save else None,
-        eval_every=flags.eval_every,
-        progress=True,
+    where = {"directory": str(order.bit_pretrained_dir), "engine": engine}
+    return Job.prepare(
+        order.model, task, recipe, seed=order.examples_per_class_seed, chosen=chosen(task, recipe), **where
     )
+
+
+def _made_before(job: Job, file: Path) -> runs.RunRecord | None:
+    """The record of the very same run; refuses to put one run's record in the place of another's."""
+    if not file.is_file():
+        return None
+    record = runs.read(file)
+    identity.refuse_other(identity.told_by(record), job.run, file, "name this run otherwise, or remove the record")
+    return record
+
+
+def run(order: Order) -> runs.RunRecord:
+    """Fine-tune as told and write the run record ``LOGDIR/NAME/run.json``; one that is there already is left alone."""
+    engine = Engine.start(precision=order.precision, compiled=order.compile)
+    job, file = _prepared(order, engine), order.folder / "run.json"
+    made = _made_before(job, file)
     if engine.is_main:
-        log.info("record: %s", runs.write(record, folder / "run.json"))
+        _log_to(order.folder)
+    if made:
+        log.info("this run was made before, top-1 %s %%; its record is left alone: %s", made.result["top1"], file)
+        engine.finish()
+        return made
+    images = f"{len(job.task.train)} training and {len(job.task.test)} test images"
+    log.info("%s on %s: %s, on %s in %s", job.name, job.task.train.name, images, engine.device, engine.precision)
+    log.info("%s", job.recipe)
+    checkpoint = order.checkpoint if order.save else None
+    _, record = carry_out(job, "train", order.name, checkpoint=checkpoint, eval_every=order.eval_every)
+    if engine.is_main:
+        log.info("record: %s", runs.write(record, file))
     engine.finish()
     return record
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    flags = parser().parse_args(arguments)
-    try:
-        run(flags)
-    except (ValueError, OSError, TrainingError, torch.OutOfMemoryError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    return 0
+    told: list[Order] = []
+
+    def work() -> None:
+        told.append(Order(**vars(parser().parse_args(arguments))))
+        run(told[0])
+
+    def stopped() -> str:
+        if told and told[0].save and told[0].checkpoint.exists():
+            return f"stopped; the same command goes on from {told[0].checkpoint}"
+        return "stopped before anything was kept; the same command begins anew"
+
+    return command.ended(work, stopped)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image
 
 
-def make_folders(root, classes=("cat", "dog"), per_class=3, size=(8, 8), suffix="png"):
-    rng = np.random.default_rng(0)
+def make_folders(root, classes=("cat", "dog"), per_class=3, size=(8, 8), suffix="png", seed=0):
+    rng = np.random.default_rng(seed)
     for split in ("train", "test"):
         for kind in classes:
             (root / split / kind).mkdir(parents=True)

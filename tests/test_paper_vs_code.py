@@ -23,6 +23,7 @@ from bitdoc.network.resnet import OFFICIAL, PreActBottleneck, Root, conv, count_
 from bitdoc.training import finetune
 from bitdoc.training.finetune import Recipe, Task, rule
 from bitdoc.training.hyperrule import get_lr, get_resolution, get_schedule
+from bitdoc.training.identity import fingerprint
 from bitdoc.training.loop import crop_and_flip, generator, mixed_micro_batches, sample_indices
 from bitdoc.training.loop import train as run_steps
 from bitdoc.training.pretrain import Upstream
@@ -206,12 +207,12 @@ def test_pretrained_dir(tmp_path):
     np.savez(tmp_path / "BiT-M-R50x1.npz", a=np.zeros(1))
     assert weights.find("BiT-M-R50x1", tmp_path) == tmp_path / "BiT-M-R50x1.npz"
     flags = ["--name", "x", "--model", "BiT-M-R50x1", "--logdir", "x", "--dataset", "cifar10"]
-    assert train.parser().parse_args([*flags, "--bit_pretrained_dir", "w"]).bit_pretrained_dir == "w"
+    assert train.parser().parse_args([*flags, "--bit_pretrained_dir", "w"]).bit_pretrained_dir == Path("w")
 
 
 def test_subset_seed():
     train_set = images(40)
-    chosen = [Task.choose(train_set, images(4), 3, seed).setting["indices_digest"] for seed in (0, 0, 1)]
+    chosen = [fingerprint(Task.choose(train_set, images(4), 3, seed).train) for seed in (0, 0, 1)]
     assert chosen[0] == chosen[1] != chosen[2]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import http.client
 import os
@@ -17,6 +18,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from io import BufferedRandom
 from pathlib import Path
+from typing import IO
 
 from tqdm import tqdm
 
@@ -28,15 +30,48 @@ class FileError(OSError):
     """A file could not be written or downloaded; the message is one line that says what to do."""
 
 
+def expanded(path: str | os.PathLike) -> Path:
+    """A path in which ``~`` and ``~somebody`` mean a home folder.
+
+    Raises
+    ------
+    FileError
+        If there is no such user, or nobody's home is known.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise FileError(f"{path}: there is no such home folder; write the path in full") from None
+
+
+def _home(variable: str) -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise FileError(f"there is no home folder; name a folder in the environment variable {variable}") from None
+
+
+def _platform_folder(variable: str, unix: tuple[str, str], windows: str, mac: str) -> Path:
+    if os.environ.get(variable):
+        return expanded(os.environ[variable])
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return (Path(local) if local else _home(variable) / "AppData" / "Local") / "bitdoc" / windows
+    if sys.platform == "darwin":
+        return _home(variable) / "Library" / mac / "bitdoc"
+    if os.environ.get(unix[0]):
+        return expanded(os.environ[unix[0]]) / "bitdoc"
+    return _home(variable) / unix[1] / "bitdoc"
+
+
 def cache_folder() -> Path:
     """Folder for downloads: the environment variable ``BITDOC_CACHE``, else the platform's cache folder."""
-    if os.environ.get("BITDOC_CACHE"):
-        return Path(os.environ["BITDOC_CACHE"])
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "bitdoc" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "bitdoc"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bitdoc"
+    return _platform_folder("BITDOC_CACHE", ("XDG_CACHE_HOME", ".cache"), "Cache", "Caches")
+
+
+def data_folder() -> Path:
+    """Folder for what a user has measured: ``BITDOC_HOME``, else where the platform keeps users' data."""
+    return _platform_folder("BITDOC_HOME", ("XDG_DATA_HOME", ".local/share"), "Data", "Application Support")
 
 
 @contextmanager
@@ -53,6 +88,7 @@ def written_atomically(target: Path) -> Iterator[BufferedRandom]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("w+b") as file:
+            _take(file)  # as long as this process lives, so that another one can tell what a killed one left
             yield file
         _replace(part, target)
     except OSError as error:
@@ -64,6 +100,60 @@ def written_atomically(target: Path) -> Iterator[BufferedRandom]:
     finally:
         with suppress(OSError):  # where there is no folder there is no file either
             part.unlink()
+
+
+def _take(file: IO) -> bool:
+    """Lock an open file for this process, where nobody else has; the system lets go of it when the process ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where an open file cannot be removed, which serves as well
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def clear_parts(target: Path) -> None:
+    """Remove what processes that were killed left half-written of ``target``."""
+    for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
+        with suppress(OSError), part.open("rb+") as file:
+            if _take(file):
+                part.unlink()
+
+
+@contextmanager
+def held(target: Path, what: str) -> Iterator[None]:
+    """Keep ``target`` to this process while the block runs; what killed ones left of it is cleared.
+
+    Parameters
+    ----------
+    what : str
+        What is done to the target, for the error: ``"trained"``.
+
+    Raises
+    ------
+    FileError
+        If another process holds it, or its folder cannot be written to.
+    """
+    lock = target.with_name(f".{target.name}.lock")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a+b")
+    except OSError as error:
+        raise FileError(f"cannot write to {target.parent}: {error.strerror}") from None
+    with file:
+        if not (_take(file) and lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat())):
+            raise FileError(f"{target} is being {what} by another process; wait for it, or choose another name")
+        try:
+            clear_parts(target)
+            yield
+        finally:
+            with suppress(OSError):  # on Windows it is still open
+                lock.unlink()
 
 
 def _replace(part: Path, target: Path) -> None:

@@ -17,14 +17,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bitdoc.records.code import code_digest
-from bitdoc.records.files import FileError, written_atomically
+from bitdoc.records import sense
+from bitdoc.records.code import code_digest, code_version
+from bitdoc.records.files import FileError, data_folder, expanded, written_atomically
 
 #: The cached runs that come with the package; ``BITDOC_RESULTS`` names another folder.
 RESULTS = Path(__file__).parent / "results"
+#: What stands beside the package in a checkout; an installed package is not written to.
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 #: What all runs had in common before records began to tell it.
 _UNSAID = {"precision": "float32"}
+#: Bytes of a name that file systems take, with room for the ending and for the file that is being written.
+_LONGEST = 200
 
 
 class RecordError(ValueError):
@@ -78,28 +83,79 @@ class RunRecord:
 
 
 def folder() -> Path:
-    """Where records are read from and written to: ``BITDOC_RESULTS``, else the package's own results."""
-    return Path(os.environ.get("BITDOC_RESULTS") or RESULTS)
+    """Where records are written to, and looked for first.
+
+    The environment variable ``BITDOC_RESULTS``; else the package's own results in a checkout; else, as an installed
+    package may be read-only or be replaced, the folder where the user's data belong.
+    """
+    if os.environ.get("BITDOC_RESULTS"):
+        return expanded(os.environ["BITDOC_RESULTS"])
+    return RESULTS if _PROJECT.is_file() else data_folder() / "results"
+
+
+def _folders() -> tuple[Path, ...]:
+    """Where records are looked for: a user's own come before those of the package."""
+    own = folder()
+    return (own,) if os.environ.get("BITDOC_RESULTS") or own == RESULTS else (own, RESULTS)
+
+
+def checked_name(name: str) -> str:
+    """Return ``name`` if it can name a run, its file and its folder.
+
+    Raises
+    ------
+    RecordError
+        If it cannot: ``..`` would lead out of the folder.
+    """
+    if not re.fullmatch(r"[\w.+=-]+", name) or not name.strip("."):
+        raise RecordError(f"{name!r} cannot name a run; use letters, digits and . _ + = -")
+    if len(name.encode(errors="replace")) > _LONGEST:
+        raise RecordError(f"the name {name[:20]}... has {len(name)} characters, too many for a file")
+    return name
 
 
 def path_of(experiment: str, name: str) -> Path:
-    """File of a run."""
-    for part in (experiment, name):
-        if not re.fullmatch(r"[\w.+=-]+", part):
-            raise RecordError(f"{part!r} cannot name a run; use letters, digits and . _ + = -")
-    return folder() / experiment / f"{name}.json"
+    """File of a run: where it is, or where it will be written."""
+    file = Path(checked_name(experiment)) / f"{checked_name(name)}.json"
+    places = [place / file for place in _folders()]
+    return next((path for path in places if path.exists()), places[0])
+
+
+def paths(experiment: str) -> list[Path]:
+    """Files of all records of an experiment, in the order of their names; one of the user's own hides a cached one."""
+    found = {path.name: path for place in reversed(_folders()) for path in (place / experiment).glob("*.json")}
+    return [found[name] for name in sorted(found)]
 
 
 def exists(experiment: str, name: str) -> bool:
     """Whether the run has been made, and its record can be read."""
     path = path_of(experiment, name)
-    return path.exists() and bool(read(path))
+    return path.exists() and bool(read_named(path))
+
+
+def made_now(
+    experiment: str, name: str, model: str, setting: dict[str, Any], result: dict[str, Any], **more: Any
+) -> RunRecord:
+    """The record of a run that ended just now; ``more`` may hold ``curve``, ``cost``, ``device``, and the ``code``."""
+    device = more.pop("device", "cpu")
+    said: dict[str, Any] = {
+        "environment": environment(device),
+        "code": more.pop("code", None) or code_version(),
+        "date": now(),
+    }
+    return RunRecord(experiment, name, model, setting, result, **said, **more)
 
 
 def write(record: RunRecord, path: Path | None = None) -> Path:
-    """Write ``record`` to ``path``, by default :func:`path_of`; what stood there stays until the new text is whole."""
-    path = path or path_of(record.experiment, record.name)
+    """Write ``record`` to ``path``, by default into :func:`folder`; what stood there stays until the new text is whole.
+
+    A record that makes no sense (:mod:`bitdoc.records.sense`) is refused, with :class:`RecordError`.
+    """
+    own = folder() / checked_name(record.experiment) / f"{checked_name(record.name)}.json"
+    path = path or own
     text = json.dumps(asdict(record), indent=1, sort_keys=True, allow_nan=False)
+    if wrong := sense.complaint(json.loads(text)):
+        raise RecordError(f"the record of {record.name} makes no sense and is not written: {wrong}")
     text = re.sub(r"\[[^\[\]{}]*\]", lambda m: re.sub(r"\s+", " ", m[0]), text)  # a list on one line
     try:
         with written_atomically(path) as file:
@@ -115,11 +171,11 @@ def read(path: Path) -> RunRecord:
     Raises
     ------
     RecordError
-        If the file is not JSON, or a field is missing, unknown, or of another type.
+        If the file is not JSON, or a field is missing, unknown, or not what readers of records rely on.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path} is not a readable run record: {error}") from error
     if not isinstance(raw, dict):
         raise RecordError(f"{path} is not a run record: expected an object, found {type(raw).__name__}")
@@ -132,7 +188,21 @@ def read(path: Path) -> RunRecord:
     for name in raw:
         if name not in types:
             raise RecordError(f"{path}: unknown field {name!r}")
+    if wrong := sense.complaint(raw):
+        raise RecordError(f"{path}: {wrong}")
     return RunRecord(**raw)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def read_named(path: Path) -> RunRecord:
+    """Read one record of the results, which must stand under its own name; errors are those of :func:`read`."""
+    record = read(path)
+    if (record.experiment, record.name) != (path.parent.name, path.stem):
+        raise RecordError(f"{path} holds the record of {record.experiment}/{record.name}, not that of its own name")
+    return record
 
 
 def load(experiment: str, **wanted: Any) -> list[RunRecord]:
@@ -143,7 +213,7 @@ def load(experiment: str, **wanted: Any) -> list[RunRecord]:
     >>> load("few-shot-cifar10", model="no-such-model")
     []
     """
-    records = [read(path) for path in sorted((folder() / experiment).glob("*.json"))]
+    records = [read_named(path) for path in paths(experiment)]
     return [r for r in records if all(lookup(r, key) == value for key, value in wanted.items())]
 
 

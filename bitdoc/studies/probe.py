@@ -10,8 +10,7 @@ from bitdoc.data import Images
 from bitdoc.network.norms import standardized_once
 from bitdoc.network.resnet import ResNetV2
 from bitdoc.records import runs
-from bitdoc.records.code import code_version
-from bitdoc.training.finetune import Engine, Recipe, Task, starting_network, test_batches
+from bitdoc.training.finetune import Engine, Job, Recipe, Task, test_batches
 from bitdoc.training.loop import to_float
 
 #: Strength of the L2 penalty, chosen on held-out training images (experiment ``few-shot-choice``).
@@ -66,37 +65,24 @@ def linear_probe(
     Features are scaled to mean 0 and spread 1 over the training images. Arguments are those of
     :func:`bitdoc.training.finetune.finetune`; of the recipe only the resolution is used.
     """
-    engine = engine or Engine.start()
-    with engine.main_first():
-        model, origin = starting_network(name, len(task.train.classes), directory, seed)
-    model = engine.place(model)
-    task = task.interpolated(recipe.interpolation)
-    few = features(model, task.train, recipe.crop, engine)
-    mean, spread = few.mean(0), few.std(0, correction=0) + 1e-6
-    head = fit((few - mean) / spread, task.train.labels.cpu(), len(task.train.classes), penalty)
-    with torch.no_grad():
-        logits = head((features(model, task.test, recipe.crop, engine) - mean) / spread)
-    target = task.test.labels.cpu()
-    hits = logits.topk(min(5, logits.shape[1]), dim=1).indices == target[:, None]
     chosen = {
         "method": "linear-probe",
-        "seed": seed,
         "crop": recipe.crop,
         "interpolation": recipe.interpolation,
         "penalty": penalty,
     }
-    record = runs.RunRecord(
-        experiment=experiment,
-        name=run,
-        model=name,
-        setting=task.setting | origin | engine.plain() | chosen,
-        result={
-            "top1": round(100 * hits[:, 0].float().mean().item(), 3),
-            "top5": round(100 * hits.any(1).float().mean().item(), 3),
-            "loss": round(F.cross_entropy(logits, target).item(), 5),
-        },
-        environment=runs.environment(engine.device),
-        code=code_version(),
-        date=runs.now(),
-    )
-    return head, record
+    job = Job.prepare(name, task, recipe, seed=seed, directory=directory, engine=engine, chosen=chosen)
+    model, task = job.engine.place(job.network), job.task
+    few = features(model, task.train, recipe.crop, job.engine)
+    mean, spread = few.mean(0), few.std(0, correction=0) + 1e-6
+    head = fit((few - mean) / spread, task.train.labels.cpu(), len(task.train.classes), penalty)
+    with torch.no_grad():
+        logits = head((features(model, task.scored, recipe.crop, job.engine) - mean) / spread)
+    target = task.test.labels.cpu()
+    hits = logits.topk(min(5, logits.shape[1]), dim=1).indices == target[:, None]
+    result = {
+        "top1": round(100 * hits[:, 0].float().mean().item(), 3),
+        "top5": round(100 * hits.any(1).float().mean().item(), 3),
+        "loss": round(F.cross_entropy(logits, target).item(), 5),
+    }
+    return head, job.record(experiment, run, result)

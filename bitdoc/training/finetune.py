@@ -1,109 +1,49 @@
 """One call, one fine-tuning, one run record.
 
 The recipe comes from :func:`bitdoc.training.recipe.rule` or, for small machines, from
-:func:`bitdoc.training.recipe.miniature`; the loop is :func:`bitdoc.training.loop.train`.
+:func:`bitdoc.training.recipe.miniature`; the loop is :func:`bitdoc.training.loop.train`. What is to be run is a
+:class:`~bitdoc.training.job.Job`, which knows all of it before the first step; the linear probe begins with one too.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from tqdm import tqdm
+from torch import Tensor
 
 from bitdoc import data
-from bitdoc.network import weights
-from bitdoc.network.resnet import ResNetV2, build
+from bitdoc.network.resnet import ResNetV2
 from bitdoc.network.small_maps import with_products
 from bitdoc.records import runs
-from bitdoc.records.code import code_version
-from bitdoc.training import hyperrule
-from bitdoc.training.checkpoint import load_checkpoint, save_checkpoint
-from bitdoc.training.engine import Engine, pick_device
-from bitdoc.training.loop import (
-    Batch,
-    Score,
-    TrainingError,
-    crop_and_flip,
-    evaluate,
-    generator,
-    mixed_micro_batches,
-    sample_indices,
-    to_float,
-    train,
-)
+from bitdoc.training import hyperrule, loop
+from bitdoc.training.engine import Engine
+from bitdoc.training.job import Job, Task, starting_network
+from bitdoc.training.loop import Batch, Score, evaluate, train
 from bitdoc.training.recipe import Recipe, miniature, rule
+from bitdoc.training.session import Session, State
 
-__all__ = ["Recipe", "Task", "finetune", "miniature", "pick_device", "rule", "starting_network", "test_batches"]
+__all__ = [
+    "Engine",
+    "Job",
+    "Recipe",
+    "Task",
+    "carry_out",
+    "chosen",
+    "finetune",
+    "miniature",
+    "rule",
+    "starting_network",
+]
 
 log = logging.getLogger("bitdoc")
 
 _RESIDENT = 1 << 30  # bytes of training pixels that are kept on the device
-
-
-@dataclass(frozen=True)
-class Task:
-    """Downstream data of one run: ``train`` is the few-shot subset or the whole training set."""
-
-    train: data.Images
-    test: data.Images
-    setting: dict
-
-    @classmethod
-    def choose(
-        cls, train: data.Images, test: data.Images, examples_per_class: int | None, subset_seed: int = 0
-    ) -> Task:
-        """Draw a balanced subset of ``train`` (None: all of it) and note which it was.
-
-        Raises
-        ------
-        bitdoc.data.pictures.DataError
-            If train and test differ in their classes, or a class has too few images.
-        """
-        if train.classes != test.classes:
-            raise data.DataError(
-                f"train has {len(train.classes)} classes and test {len(test.classes)}, or their names differ; "
-                f"both need the same class folders"
-            )
-        setting = {
-            "dataset": train.name,
-            "encoding": train.encoding,
-            "examples_per_class": examples_per_class,
-            "subset_seed": None if examples_per_class is None else subset_seed,
-            "indices_digest": None,
-            "test_split": test.split,
-            "test_images": len(test),
-        }
-        if examples_per_class is not None:
-            indices = data.few_shot_indices(train.labels, examples_per_class, subset_seed)
-            setting["indices_digest"] = data.digest(indices)
-            train = train.subset(indices)
-        return cls(train, test, setting | {"train_images": len(train)})
-
-    def interpolated(self, interpolation: str) -> Task:
-        """The same task, with images that are resized as said."""
-        train, test = (replace(part, interpolation=interpolation) for part in (self.train, self.test))
-        return Task(train, test, self.setting)
-
-
-def starting_network(name: str, classes: int, directory: str | None, seed: int) -> tuple[ResNetV2, dict]:
-    """Network of ``name`` with a new head at zero, and what a record says of its weights.
-
-    ``name`` is a model (``"BiT-M-R50x3"``) or an architecture alone (``"R26x0.5"``), which starts from random weights.
-    """
-    torch.manual_seed(seed)
-    if not name.startswith("BiT-"):
-        return build(name, classes), {"upstream": None, "weights_sha256": None}
-    file = weights.find(name, directory)
-    model = build(weights.ModelName.parse(name).arch, classes)
-    weights.load_into(model, file, head="new")
-    return model, {"upstream": name.split("-")[1], "weights_sha256": weights.sha256(file)}
 
 
 def _drawing(task: Task, recipe: Recipe) -> dict[str, bool]:
@@ -118,7 +58,7 @@ def _batch_at(
     images, resized = _resident(task.train, recipe.resize, device)
 
     def indices_at(step: int) -> Tensor:
-        return sample_indices(len(images), recipe.batch, step, seed, **_drawing(task, recipe))
+        return loop.sample_indices(len(images), recipe.batch, step, seed, **_drawing(task, recipe))
 
     def fetch(step: int) -> Tensor:
         pixels = images.fetch(indices_at(step), recipe.resize)
@@ -133,10 +73,10 @@ def _batch_at(
         return pixels.to(device, non_blocking=device.type == "cuda")  # only there is the source pinned
 
     def batch_at(step: int) -> tuple[Iterator[Batch], int]:
-        indices, rng = indices_at(step), generator(seed, "augment", step)
+        indices, rng = indices_at(step), loop.generator(seed, "augment", step)
         place = (images.pixels, recipe.crop, rng, indices) if resized else (fetched(step), recipe.crop, rng)
-        x = to_float(crop_and_flip(*place)).contiguous(memory_format=torch.channels_last)
-        return mixed_micro_batches(x, images.labels[indices].to(device), recipe.split, recipe.mixup, rng), len(x)
+        x = loop.to_float(loop.crop_and_flip(*place)).contiguous(memory_format=torch.channels_last)
+        return loop.mixed_micro_batches(x, images.labels[indices].to(device), recipe.split, recipe.mixup, rng), len(x)
 
     return batch_at
 
@@ -189,7 +129,8 @@ def finetune(
     engine : Engine, optional
         Device, precision and processes; by default the best device there is.
     checkpoint : Path, optional
-        Where the state is kept every two minutes and at every evaluation, and taken up again.
+        Where the state is kept every two minutes, at every evaluation and when a signal ends the run, and taken up
+        again.
     eval_every : int, optional
         Steps between evaluations; the last step is always evaluated.
     progress : bool, optional
@@ -199,99 +140,63 @@ def finetune(
     ------
     TrainingError
         If the loss is not finite, not even one image fits into memory, or the checkpoint is of another run.
+    FileError
+        If another process is at work on the checkpoint.
+    Stopped
+        After Ctrl-C or SIGTERM, where there is a checkpoint; it says how to go on.
     """
-    version = code_version()  # of the code that is loaded now, whatever the files say at the end
-    engine = engine or Engine.start()
-    engine.forget_peak()
-    task = task.interpolated(recipe.interpolation)
-    with engine.main_first():
-        model, origin = starting_network(name, len(task.train.classes), directory, seed)
-    model = with_products(engine.place(model))
+    job = Job.prepare(name, task, recipe, seed=seed, directory=directory, engine=engine, chosen=chosen(task, recipe))
+    return carry_out(job, experiment, run, checkpoint=checkpoint, eval_every=eval_every, progress=progress)
+
+
+def chosen(task: Task, recipe: Recipe) -> dict[str, Any]:
+    """What a record of a fine-tuning says of its recipe."""
+    return recipe.plain() | _drawing(task, recipe) | {"method": "fine-tune"}
+
+
+def carry_out(
+    job: Job,
+    experiment: str,
+    run: str,
+    *,
+    checkpoint: Path | None = None,
+    eval_every: int | None = None,
+    progress: bool | None = None,
+) -> tuple[ResNetV2, runs.RunRecord]:
+    """Train what :func:`finetune` prepared; arguments and errors are its own."""
+    task, recipe, engine = job.task, job.recipe, job.engine
+    steps = recipe.schedule[-1]
+    model = with_products(engine.place(job.network))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
-    tag = f"{name} {run} {recipe} {task.setting['indices_digest']} {seed}"
-    start = load_checkpoint(checkpoint, model, optimizer, tag, engine) if checkpoint else 0
-    if engine.agree(start) != start:
-        raise TrainingError(f"the processes found different checkpoints; all of them must see {checkpoint}")
-    watch = _Watch(model, optimizer, task, recipe, engine, checkpoint, eval_every, tag, start, progress)
-    batch_at = _batch_at(task, recipe, seed, engine.device)
-    with watch.bar:
-        train(
-            model,
-            optimizer,
-            batch_at,
-            lambda step: hyperrule.learning_rate(step, recipe.schedule, recipe.base_lr),
-            start=start,
-            on_step=watch,
-            engine=engine,
-        )
-    watch.save(recipe.schedule[-1])
-    score = watch.evaluate(recipe.schedule[-1])
-    method = {"method": "fine-tune", "seed": seed, "resumed_at": start, "split_used": recipe.split * engine.parts}
-    record = runs.RunRecord(
-        experiment=experiment,
-        name=run,
-        model=name,
-        setting=task.setting | origin | recipe.plain() | engine.plain() | method | _drawing(task, recipe),
-        result={"top1": round(score.top1, 3), "top5": round(score.top5, 3), "loss": round(score.loss, 5)},
-        curve=watch.curve,
-        cost=watch.cost(),
-        environment=runs.environment(engine.device),
-        code=version,
-        date=runs.now(),
-    )
-    return model, record
+    state = State(model, optimizer, engine, job.run, checkpoint)
+    with state.held():
+        looks = {"title": "fine-tune", "points": 50, "averaged": False, "bar": progress, "report": log.info}
+        session = Session(state, steps, recipe.batch, **looks)
+
+        def on_step(step: int, lr: float, loss: float) -> None:
+            if session(step, lr, loss):
+                log.debug("step %d: loss %.5f, learning rate %.2g", step + 1, loss, lr)
+            if eval_every and (step + 1) % eval_every == 0 and step + 1 < steps:
+                _evaluate(job, step + 1)
+                model.train()
+                session.save(step + 1)
+
+        with session:
+            batch_at = _batch_at(task, recipe, job.seed, engine.device)
+            lr_at = lambda step: hyperrule.learning_rate(step, recipe.schedule, recipe.base_lr)  # noqa: E731
+            train(model, optimizer, batch_at, lr_at, start=session.start, on_step=on_step, engine=engine)
+        session.finish()
+    score = _evaluate(job, steps)
+    result = {"top1": round(score.top1, 3), "top5": round(score.top5, 3), "loss": round(score.loss, 5)}
+    parts = {"curve": session.curve, "cost": session.cost(), "device": session.device}
+    split_used = recipe.split * engine.parts
+    return model, job.record(experiment, run, result, resumed_at=session.start, split_used=split_used, **parts)
 
 
-class _Watch:
-    """Called after each step: progress bar, loss curve, evaluations, checkpoints."""
-
-    def __init__(self, model, optimizer, task, recipe, engine, checkpoint, eval_every, tag, start, progress):
-        self.model: nn.Module = model
-        self.optimizer, self.task, self.recipe, self.engine = optimizer, task, recipe, engine
-        self.checkpoint, self.eval_every, self.tag, self.start = checkpoint, eval_every, tag, start
-        steps = recipe.schedule[-1]
-        hidden = True if not engine.is_main else None if progress is None else not progress
-        self.bar = tqdm(total=steps, initial=start, desc="fine-tune", unit="step", disable=hidden, leave=False)
-        self.curve: dict[str, list] = {"step": [], "loss": []}
-        self.every = max(1, steps // 50)
-        self.began = self.saved = time.monotonic()
-        self.trained = 0.0
-
-    def __call__(self, step: int, lr: float, loss: float) -> None:
-        self.trained = time.monotonic() - self.began
-        done = step + 1 - self.start
-        self.bar.update()
-        rate = self.recipe.batch * done / self.trained
-        self.bar.set_postfix(loss=f"{loss:.3f}", lr=f"{lr:.2g}", images_per_second=f"{rate:.0f}", refresh=False)
-        if (step + 1) % self.every == 0:
-            self.curve["step"].append(step + 1)
-            self.curve["loss"].append(round(loss, 4))
-            log.debug("step %d: loss %.5f, learning rate %.2g, %.0f images/s", step + 1, loss, lr, rate)
-        if self.eval_every and (step + 1) % self.eval_every == 0 and step + 1 < self.recipe.schedule[-1]:
-            self.evaluate(step + 1)
-            self.model.train()
-            self.save(step + 1)
-        elif time.monotonic() - self.saved > 120:
-            self.save(step + 1)
-
-    def evaluate(self, step: int) -> Score:
-        rank, world = self.engine.rank, self.engine.world
-        side = self.recipe.crop
-        size = max(100, 100 * 64**2 // side**2)  # for each batch the filters are converted, which thumbnails feel
-        share = test_batches(self.task.test, side, self.engine.device, size, rank=rank, world=world)
-        score = evaluate(self.model, share, self.engine)
-        log.info("step %d: loss %.5f, top-1 %.2f %%, top-5 %.2f %%", step, score.loss, score.top1, score.top5)
-        return score
-
-    def save(self, step: int) -> None:
-        if self.checkpoint and self.engine.is_main:
-            save_checkpoint(self.checkpoint, self.model, self.optimizer, step, self.tag, self.engine)
-            self.saved = time.monotonic()
-
-    def cost(self) -> dict:
-        images = self.recipe.batch * (self.recipe.schedule[-1] - self.start)
-        return {
-            "seconds": round(self.trained, 2),
-            "images_per_second": round(images / self.trained, 1) if self.trained else None,
-            "peak_memory_bytes": runs.peak_memory(self.engine.device),
-        }
+def _evaluate(job: Job, step: int) -> Score:
+    engine, side = job.engine, job.recipe.crop
+    size = max(100, 100 * 64**2 // side**2)  # for each batch the filters are converted, which thumbnails feel
+    share = test_batches(job.task.scored, side, engine.device, size, rank=engine.rank, world=engine.world)
+    score = evaluate(job.network, share, engine)
+    log.info("step %d: loss %.5f, top-1 %.2f %%, top-5 %.2f %%", step, score.loss, score.top1, score.top5)
+    return score

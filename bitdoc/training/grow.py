@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from bitdoc.network import weights
-from bitdoc.network.resnet import ResNetV2, architecture
+from bitdoc.network.resnet import ResNetV2
 from bitdoc.network.widen import perturb, widen
 from bitdoc.records import runs
-from bitdoc.records.code import code_version
+from bitdoc.training import identity
 from bitdoc.training.engine import Engine, TrainingError
 from bitdoc.training.loop import Score
-from bitdoc.training.recipe import Upstream
+from bitdoc.training.recipe import Upstream, growth
 
 # Scores a network on the upstream validation set.
 Judge = Callable[[ResNetV2], Score]
@@ -49,20 +49,14 @@ def grown(choice: Upstream, classes: int, directory: str | None, judge: Judge, e
         If it has no weights.
     """
     parent = weights.load(choice.grown_from, directory=directory)
-    wanted = architecture(choice.model)
-    factor = wanted.width / parent.arch.width
-    if wanted.blocks != parent.arch.blocks or factor != int(factor) or factor < 2:
-        raise TrainingError(
-            f"{choice.model} cannot be grown from {choice.grown_from}: choose a network of the same depth whose width "
-            f"is a half, a third, ... of x{wanted.width:g}"
-        )
+    factor = growth(choice.model, choice.grown_from)
     if parent.classes != classes:
         raise TrainingError(
             f"{choice.grown_from} was trained on {parent.classes} classes and {choice.dataset} has {classes}: choose "
             "a parent that was trained on the same data set"
         )
     made = {"parent_weights_sha256": weights.sha256(weights.find(choice.grown_from, directory))}
-    wide = widen(parent, int(factor))
+    wide = widen(parent, factor)
     for stage, model in zip(STAGES, (parent, wide, wide), strict=True):
         if stage == "noise":
             perturb(wide, choice.noise, choice.seed)
@@ -73,18 +67,11 @@ def grown(choice: Upstream, classes: int, directory: str | None, judge: Judge, e
 def _keep_score(choice: Upstream, stage: str, model: ResNetV2, made: dict, judge: Judge, engine: Engine) -> None:
     name = f"{choice.tag}_{stage}"
     if engine.agree(runs.exists(EXPERIMENT, name)):
+        file = runs.path_of(EXPERIMENT, name)
+        identity.refuse_other(identity.told_by(runs.read_named(file)), made, file, identity.ASIDE)
         return
     score = judge(model)
     if engine.is_main:
-        runs.write(
-            runs.RunRecord(
-                experiment=EXPERIMENT,
-                name=name,
-                model=model.arch.name,
-                setting=asdict(choice) | made | engine.plain() | {"stage": stage},
-                result={"top1": score.top1, "top5": score.top5, "loss": score.loss, "images": len(score.logits)},
-                environment=runs.environment(engine.device),
-                code=code_version(),
-                date=runs.now(),
-            )
-        )
+        setting = asdict(choice) | made | engine.plain() | {"stage": stage}
+        result = {"top1": score.top1, "top5": score.top5, "loss": score.loss, "images": len(score.logits)}
+        runs.write(runs.made_now(EXPERIMENT, name, model.arch.name, setting, result, device=engine.device))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
+from bitdoc.network import weights
+from bitdoc.network.resnet import architecture
 from bitdoc.training import hyperrule
 from bitdoc.training.loop import TrainingError
 
@@ -42,10 +47,21 @@ class Recipe:
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
+        """Refuse what cannot be trained, with :class:`~bitdoc.training.engine.TrainingError`."""
+        if min(self.batch, self.resize, self.crop, self.schedule[-1]) < 1:
+            raise TrainingError(f"a batch, sides in pixels, and steps must be 1 or more, got {self}")
         if self.split < 1 or self.batch % self.split:
             raise TrainingError(
                 f"a batch of {self.batch} cannot be split in {self.split}; choose a divisor of the batch"
             )
+        if self.crop > self.resize:
+            raise TrainingError(f"{self.crop} pixels cannot be cropped from {self.resize}")
+        if list(self.schedule) != sorted(self.schedule):
+            raise TrainingError(f"the steps of a schedule must ascend, got {self.schedule}")
+        if not (self.base_lr > 0 and self.mixup >= 0 and math.isfinite(self.base_lr + self.mixup)):
+            raise TrainingError(f"a rate must be above 0 and MixUp's α 0 or more, got {self.base_lr} and {self.mixup}")
+        if self.interpolation not in ("bilinear", "bicubic"):
+            raise TrainingError(f"unknown interpolation {self.interpolation!r}; choose bilinear or bicubic")
 
     def plain(self) -> dict:
         """The recipe as a run record holds it."""
@@ -82,6 +98,38 @@ def thumbnail(examples: int, **changes) -> Recipe:
     schedule = tuple(step // 20 for step in hyperrule.get_schedule(examples))
     recipe = Recipe(32, 32, schedule, batch=32, base_lr=0.03, mixup=hyperrule.get_mixup(examples))
     return replace(recipe, **changes)
+
+
+def growth(model: str, parent: str) -> int:
+    """By which factor the network of the model ``parent`` is widened to the architecture ``model``.
+
+    Raises
+    ------
+    TrainingError
+        If it cannot be.
+    """
+    wanted, small = architecture(model), architecture(weights.ModelName.parse(parent).arch)
+    factor = wanted.width / small.width
+    if wanted.blocks != small.blocks or factor != int(factor) or factor < 2:
+        raise TrainingError(
+            f"{model} cannot be grown from {parent}: choose a network of the same depth whose width "
+            f"is a half, a third, ... of x{wanted.width:g}"
+        )
+    return int(factor)
+
+
+_WORDS = {"schedule": ("staircase", "linear"), "norm_kind": ("group", "batch", "none")}
+_NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "fraction": ("above 0 and at most 1", lambda x: 0 < x <= 1),
+    "batch": ("a whole number of 1 or more", lambda x: x >= 1),
+    "base_lr": ("above 0", lambda x: x > 0),
+    "warmup": ("at least 0 and below 1", lambda x: 0 <= x < 1),
+    "weight_decay": ("0 or more", lambda x: x >= 0),
+    "smallest_crop": ("above 0 and at most 1", lambda x: 0 < x <= 1),
+    "mixup": ("0 or more", lambda x: x >= 0),
+    "noise": ("0 or more", lambda x: x >= 0),
+    "seed": ("a whole number of 0 or more, below 2**63", lambda x: 0 <= x < 2**63),
+}
 
 
 @dataclass(frozen=True)
@@ -130,6 +178,29 @@ class Upstream:
     noise: float = 0.1
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained; spaces in ``phases`` mean nothing.
+
+        Raises
+        ------
+        TrainingError
+            Saying which choice cannot be made.
+        ValueError
+            If there is no such architecture or parent.
+        """
+        object.__setattr__(self, "phases", "".join(self.phases.split()))
+        architecture(self.model)
+        for name, options in _WORDS.items():
+            if getattr(self, name) not in options:
+                raise TrainingError(f"unknown {name} {getattr(self, name)!r}; choose {' or '.join(options)}")
+        for name, (expected, holds) in _NUMBERS.items():
+            value = getattr(self, name)
+            if not (math.isfinite(value) and holds(value)):
+                raise TrainingError(f"{name} must be {expected}, got {value}")
+        self.sides  # noqa: B018 - reads the phases
+        if self.grown_from:
+            growth(self.model, self.grown_from)
+
     @property
     def tag(self) -> str:
         """Name of the run: every choice that differs from the default."""
@@ -140,18 +211,23 @@ class Upstream:
         ]
         return "_".join(parts).replace(",", "+")
 
+    @property
+    def sides(self) -> list[tuple[int, float]]:
+        """Side of the images in pixels and epochs, phase by phase."""
+        phases = [re.fullmatch(r"(\d+)x(\d+\.?\d*|\.\d+)", phase, re.ASCII) for phase in self.phases.split(",")]
+        found = [(int(match[1]), float(match[2])) for match in phases if match]
+        if len(found) < len(phases):
+            raise TrainingError(f"cannot read the phases {self.phases!r}; expected for example 32x8,48x4,64x2")
+        if any(side < 1 or not 0 < epochs < math.inf for side, epochs in found):
+            raise TrainingError(f"a phase of 0 pixels or 0 epochs trains nothing, got {self.phases!r}")
+        return found
+
     def plan(self, examples: int) -> list[tuple[int, int]]:
         """(last step, side) of each phase for a data set of ``examples`` images."""
         plan, epochs = [], 0.0
-        try:
-            for phase in self.phases.split(","):
-                side, count = phase.split("x")
-                epochs += float(count)
-                plan.append((round(epochs * examples / self.batch), int(side)))
-        except ValueError as error:
-            raise TrainingError(
-                f"cannot read the phases {self.phases!r}; expected for example 32x8,48x4,64x2"
-            ) from error
+        for side, count in self.sides:
+            epochs += count
+            plan.append((round(epochs * examples / self.batch), side))
         return plan
 
     def lr_at(self, step: int, steps: int) -> float | None:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import statistics
+import sys
 import time
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -74,8 +75,12 @@ def shortened(choice: Upstream, examples: int, minutes: float, seconds: dict[int
             f"{minutes:g} minutes are too few to pre-train {choice.model} on this device: all {starts[-1]:,} steps "
             f"take about {wanted / 60:.0f} minutes, and at least 100 are needed"
         )
-    epochs = [(phase.split("x")[0], float(phase.split("x")[1])) for phase in choice.phases.split(",")]
-    return replace(choice, phases=",".join(f"{side}x{count * share:.4g}" for side, count in epochs))
+    return replace(choice, phases=",".join(f"{side}x{_plain(count * share)}" for side, count in choice.sides))
+
+
+def _plain(number: float) -> str:
+    """Four digits of a number above 0, without an exponent."""
+    return f"{float(f'{number:.4g}'):.12f}".rstrip("0").rstrip(".")
 
 
 def choice_for(model: str, grow_from: str | None = None, base: Upstream | None = None) -> Upstream:
@@ -146,11 +151,25 @@ def provide(
     engine.agree(None)
 
 
+def _noted(note: Path, choice: Upstream) -> Upstream | None:
+    """The plan that was made for ``choice`` before; a damaged one is named and made again."""
+    if not note.exists():
+        return None
+    try:
+        plan = Upstream(**json.loads(note.read_text(encoding="utf-8")))
+        if replace(plan, phases=choice.phases) == choice:
+            return plan
+    except (ValueError, TypeError, AttributeError, OSError, RecursionError, TrainingError):
+        pass
+    print(f"warning: the plan {note} is damaged or of another run, and is made anew", file=sys.stderr, flush=True)
+    return None
+
+
 def _within(choice: Upstream, minutes: float, datadir: str | None, engine: Engine) -> Upstream:
     """The plan for ``minutes``: the one made before, so that a stopped run goes on, or a new one."""
     note = cache_folder() / "upstream" / f"{choice.tag}_{minutes:g}min.json"
-    if engine.agree(note.exists()):
-        return Upstream(**json.loads(note.read_text(encoding="utf-8")))
+    if found := engine.agree(_noted(note, choice)):
+        return found
     with engine.main_first():
         images = data.load(choice.dataset, "train", datadir)
     sides = {side for _, side in choice.plan(len(images))}

@@ -61,6 +61,42 @@ def test_a_killed_process_leaves_nothing_that_looks_whole(tmp_path):
     assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
 
 
+def test_the_next_one_clears_what_a_killed_process_left(tmp_path):
+    test_a_killed_process_leaves_nothing_that_looks_whole(tmp_path)
+    (tmp_path / ".y.npz.1-2.part").touch()
+    with files.held(tmp_path / "x.npz", "made"), written_atomically(tmp_path / "x.npz") as file:
+        file.write(b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".y.npz.1-2.part", "x.npz"], "others' files are left"
+
+
+def test_what_another_process_is_writing_is_left(tmp_path):
+    with written_atomically(tmp_path / "x.npz") as file:
+        files.clear_parts(tmp_path / "x.npz")
+        file.write(b"whole")
+    assert (tmp_path / "x.npz").read_bytes() == b"whole"
+
+
+def test_two_processes_on_one_file_are_refused_and_a_killed_one_is_not_waited_for(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from bitdoc.records.files import held\n"
+        "with held(Path(sys.argv[1]), 'trained'): print('holds', flush=True); sys.stdin.read()"
+    )
+    root, target = str(Path(files.__file__).parents[2]), tmp_path / "run.pt"
+    command = [sys.executable, "-c", code, str(target)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": root}, **pipes) as other:
+        assert other.stdout.readline() == "holds\n"
+        with (
+            pytest.raises(FileError, match="run.pt is being trained by another process"),
+            files.held(target, "trained"),
+        ):
+            pass
+        other.kill()
+    with files.held(target, "trained"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_others_may_read_what_was_written(tmp_path):
     """A temporary file is often private; a cache folder may be shared."""
     (tmp_path / "probe").touch()
@@ -80,6 +116,40 @@ def test_cache_folder_of_each_platform(monkeypatch):
         assert files.cache_folder() == Path(folder)
     monkeypatch.setattr(sys, "platform", "darwin")
     assert files.cache_folder() == Path.home() / "Library" / "Caches" / "bitdoc"
+
+
+def test_users_data_have_a_folder_on_each_platform(monkeypatch):
+    monkeypatch.delenv("BITDOC_HOME", raising=False)
+    monkeypatch.setenv("LOCALAPPDATA", "AppData")
+    monkeypatch.setenv("XDG_DATA_HOME", "xdg")
+    for platform, folder in (("win32", "AppData/bitdoc/Data"), ("linux", "xdg/bitdoc")):
+        monkeypatch.setattr(sys, "platform", platform)
+        assert files.data_folder() == Path(folder)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert files.data_folder() == Path.home() / "Library" / "Application Support" / "bitdoc"
+
+
+@pytest.mark.parametrize("variable", ["BITDOC_CACHE", "XDG_CACHE_HOME"])
+def test_a_tilde_in_a_variable_means_home(monkeypatch, tmp_path, variable):
+    for name in ("BITDOC_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(variable, "~/mine")
+    assert (tmp_path / "mine") in (files.cache_folder(), files.cache_folder().parent)
+
+
+def test_without_a_home_one_line_says_what_to_do(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("BITDOC_CACHE", "XDG_CACHE_HOME", "BITDOC_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    for folder, variable in ((files.cache_folder, "BITDOC_CACHE"), (files.data_folder, "BITDOC_HOME")):
+        with pytest.raises(FileError, match=f"there is no home folder; name a folder in .* {variable}"):
+            folder()
+    with pytest.raises(FileError, match="~nosuchuser/x: there is no such home folder"):
+        files.expanded("~nosuchuser/x")
 
 
 def test_sha256(tmp_path):

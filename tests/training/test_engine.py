@@ -16,7 +16,7 @@ from torch.nn import functional as F
 import bitdoc
 from bitdoc.network.resnet import build
 from bitdoc.studies.probe import features
-from bitdoc.training import finetune, loop
+from bitdoc.training import finetune, job, loop
 from bitdoc.training.checkpoint import load_checkpoint, save_checkpoint
 from bitdoc.training.engine import Engine, LowGroupNorm, is_out_of_memory, pick_device, pick_precision
 from bitdoc.training.loop import TrainingError
@@ -134,8 +134,8 @@ class TestMemory:
     def test_the_record_says_which_split_was_used(self, tmp_path, monkeypatch):
         task = small_task(tmp_path)
         recipe = finetune.Recipe(resize=20, crop=16, schedule=(1, 2, 2, 2, 2), batch=8, split=2, base_lr=0.01)
-        original = finetune.starting_network
-        monkeypatch.setattr(finetune, "starting_network", lambda *a: (Cramped(original(*a)[0], 2), original(*a)[1]))
+        original = job.starting_network
+        monkeypatch.setattr(job, "starting_network", lambda *a: (Cramped(original(*a)[0], 2), original(*a)[1]))
         record = finetune.finetune("R14x0.25", task, recipe, experiment="test", run="x", progress=False)[1]
         assert (record.setting["split"], record.setting["split_used"]) == (2, 4)
 
@@ -203,11 +203,11 @@ class TestPrecision:
         loss = trained_on(model, optimizer, engine, 1)
         assert torch.equal(model.head.weight, before) and loss == pytest.approx(1.386, abs=0.01)
         assert engine.scaler.get_scale() == 2.0**39
-        save_checkpoint(tmp_path / "x.pt", model, optimizer, 1, "run", engine)
+        save_checkpoint(tmp_path / "x.pt", model, optimizer, 1, {}, engine)
         other = Engine(precision="float16")
-        load_checkpoint(tmp_path / "x.pt", model, optimizer, "run", other)
+        load_checkpoint(tmp_path / "x.pt", model, optimizer, {}, other)
         assert other.scaler.get_scale() == 2.0**39, "a resumed run goes on with the scale it had"
-        load_checkpoint(tmp_path / "x.pt", model, optimizer, "run", Engine())
+        load_checkpoint(tmp_path / "x.pt", model, optimizer, {}, Engine())
 
     def test_evaluation_and_probe_in_low_precision(self):
         images = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8)

@@ -11,6 +11,9 @@ from bitdoc.network.resnet import build
 from bitdoc.training import loop
 from bitdoc.training.checkpoint import load_checkpoint, save_checkpoint
 
+#: What a run is, in short.
+RUN = {"batch": 8, "seed": 0}
+
 
 def small(norm_kind="group", classes=4):
     torch.manual_seed(0)
@@ -177,7 +180,7 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path):
     optimizer = torch.optim.SGD(first.parameters(), lr=0, momentum=0.9)
 
     def kill(step, lr, loss):
-        save_checkpoint(path, first, optimizer, step + 1, "run")
+        save_checkpoint(path, first, optimizer, step + 1, RUN)
         if step == 2:
             raise Killed
 
@@ -185,22 +188,35 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path):
         loop.train(first, optimizer, step_batches, rate, on_step=kill)
     second = small()
     optimizer = torch.optim.SGD(second.parameters(), lr=0, momentum=0.9)
-    start = load_checkpoint(path, second, optimizer, "run")
+    start, _ = load_checkpoint(path, second, optimizer, RUN)
     assert start == 3
     loop.train(second, optimizer, step_batches, rate, start=start)
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), second.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "told", [{"tag": "by an older version"}, {"run": {}}, {"run": {"batch": 8}}, {"run": {"seed": 0}}]
+)
+def test_a_checkpoint_that_does_not_tell_its_whole_run_is_refused(tmp_path, told):
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    torch.save(
+        told | {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": 1}, tmp_path / "run.pt"
+    )
+    with pytest.raises(loop.TrainingError, match="belongs to another run: .* is None there and"):
+        load_checkpoint(tmp_path / "run.pt", model, optimizer, RUN)
 
 
 def test_damaged_and_foreign_checkpoints(tmp_path, capsys):
     path = tmp_path / "run.pt"
     model = small()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    assert load_checkpoint(path, model, optimizer, "run") == 0
-    save_checkpoint(path, model, optimizer, 1, "run")
-    save_checkpoint(path, model, optimizer, 2, "run")
+    assert load_checkpoint(path, model, optimizer, RUN) == (0, {})
+    save_checkpoint(path, model, optimizer, 1, RUN)
+    save_checkpoint(path, model, optimizer, 2, RUN)
     path.write_bytes(path.read_bytes()[:1000])
-    assert load_checkpoint(path, model, optimizer, "run") == 1, "the one before must be used"
+    assert load_checkpoint(path, model, optimizer, RUN)[0] == 1, "the one before must be used"
     assert "run.pt is damaged and is passed over" in capsys.readouterr().out
-    with pytest.raises(loop.TrainingError, match="belongs to another run"):
-        load_checkpoint(path, model, optimizer, "other")
+    with pytest.raises(loop.TrainingError, match="belongs to another run: batch is 8 there and 16 here; name"):
+        load_checkpoint(path, model, optimizer, RUN | {"batch": 16})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run.previous", "run.pt"]

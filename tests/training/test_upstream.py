@@ -123,6 +123,21 @@ def test_minutes_bound_it_and_a_stopped_one_goes_on_as_planned(world, monkeypatc
     assert weights.find(NAME).parent == world / "cache"
 
 
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", '{"phases": 3}', '{"unheard": 1}', '{"batch": 0}', "null", "[" * 9999]
+)
+def test_a_damaged_plan_is_named_and_made_anew(world, monkeypatch, capsys, damage):
+    monkeypatch.setattr(upstream, "seconds_per_step", lambda choice, side, classes, engine: 1.0)
+    plan = upstream._within(upstream.choice_for(NAME), 30, None, Engine())
+    (note,) = (world / "cache" / "upstream").glob("*.json")
+    whole = note.read_text()
+    for text in (damage, whole.replace('"batch": 8', '"batch": 16')):
+        note.write_text(text)
+        assert upstream._within(upstream.choice_for(NAME), 30, None, Engine()) == plan
+        assert "is damaged or of another run, and is made anew" in capsys.readouterr().err
+        assert note.read_text() == whole
+
+
 def test_every_phase_is_shortened_by_the_same_share():
     choice = Upstream(phases="32x10,64x2", batch=100)
     seconds = {32: 0.1, 64: 0.4}  # 10,000 and 2,000 steps: 1,000 s and 800 s

@@ -1,0 +1,122 @@
+"""What a run is: the data by their pixels, the weights by their hash, the recipe, the seed, the code.
+
+A run is described by a flat dictionary of plain values. It stands in the checkpoint, and as a part of the setting in
+the record; whatever is found at a run's place is held against it, so that no record claims what was not run. A digest
+of images is one of the images themselves, not of where they lie: a reader who drew the same ones finds the same digest,
+whether they come from class folders or from an archive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from bitdoc import data
+from bitdoc.records import runs
+from bitdoc.training.engine import TrainingError
+
+#: What to do about a record that stands where another is to be written.
+ASIDE = "move the record away, or name another folder in BITDOC_RESULTS"
+
+_WORDS = {
+    "train_digest": "the training images",
+    "train_order": "the order of the training images",
+    "test_digest": "the test images",
+    "classes_digest": "the names of the classes",
+    "weights_sha256": "the weights it starts from",
+    "parent_weights_sha256": "the weights it grew from",
+    "code": "the code that decides results",
+}
+
+
+def _short(*parts: bytes) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+
+
+def _each(images: data.Images) -> Iterator[bytes]:
+    """A digest of each image with the name of its class: of its pixels, or of its file where a set is not in memory."""
+    names = [images.classes[label].encode(errors="surrogateescape") + b"\n" for label in images.labels.tolist()]
+    if images.pixels is not None:
+        size = f"{images.size[0]}x{images.size[1]}\n".encode()
+        for indices in images.labels.new_tensor(range(len(images))).split(1024):
+            pixels = images.pixels[indices.to(images.pixels.device)].cpu().contiguous().numpy()
+            for name, one in zip((names[i] for i in indices.tolist()), pixels, strict=True):
+                yield hashlib.sha256(name + size + one.tobytes()).digest()
+        return
+
+    def of_file(place: int) -> bytes:
+        return hashlib.sha256(names[place] + b"file\n" + images.paths[place].read_bytes()).digest()
+
+    with ThreadPoolExecutor(images.workers) as pool:
+        yield from pool.map(of_file, range(len(images)))
+
+
+def fingerprint(images: data.Images) -> tuple[str, str]:
+    """Digests of which images a set holds, with their labels, and of the order they stand in."""
+    each = list(_each(images))
+    return _short(*sorted(each)), _short(*each)
+
+
+def same_classes(train: data.Images, test: data.Images) -> None:
+    """Refuse a training and a test set whose classes differ, with a :class:`~bitdoc.data.pictures.DataError`."""
+    if train.classes == test.classes:
+        return
+    counts = f"train has {len(train.classes)} classes and test {len(test.classes)}, or their names differ"
+    only = {
+        where: sorted(set(one.classes) - set(other.classes))
+        for where, one, other in (("train", train, test), ("test", test, train))
+    }
+    which = "; ".join(
+        f"only in {where}: {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        for where, names in only.items()
+        if names
+    )
+    raise data.DataError(f"{counts} ({which or 'in another order'}); both need the same class folders")
+
+
+def told_of_data(train: data.Images, test: data.Images) -> dict[str, Any]:
+    """What a record says of the images of a run."""
+    which, order = fingerprint(train)
+    return {
+        "dataset": train.name,
+        "encoding": train.encoding,
+        "class_count": len(train.classes),
+        "classes_digest": _short("\n".join(train.classes).encode(errors="surrogateescape")),
+        "train_images": len(train),
+        "train_digest": which,
+        "train_order": order,
+        "test_split": test.split,
+        "test_images": len(test),
+        "test_digest": fingerprint(test)[0],
+    }
+
+
+def told_by(record: runs.RunRecord) -> dict[str, Any]:
+    """All that a record tells of what was run."""
+    return record.setting | {"model": record.model, "code": record.code.get("digest")}
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """What differs between a run that was made and the one asked for, in words; what is not told there, does not."""
+    found = []
+    for key, value in here.items():
+        if key in there and there[key] != value:
+            word = _WORDS.get(key)
+            shown = [str(x)[:12] if word else str(x) for x in (there[key], value)]
+            found.append(f"{word or key} is {shown[0]} there and {shown[1]} here")
+    return found
+
+
+def refuse_other(there: Mapping[str, Any], here: Mapping[str, Any], where: object, advice: str) -> None:
+    """Refuse to go on from, or to count as done, what belongs to another run.
+
+    Raises
+    ------
+    TrainingError
+        Saying what differs, and what to do.
+    """
+    if found := differences(there, here):
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise TrainingError(f"{where} belongs to another run: {'; '.join(found[:3])}{more}; {advice}")
