@@ -39,7 +39,7 @@ EXPERIMENT = "norm-batch-size"
 
 #: Norm, and whether the filters are standardized.
 VARIANTS = {"BN": ("batch", False), "GN": ("group", False), "GN + WS": ("group", True)}
-BATCHES = (2, 8, 32, 256)
+BATCHES = (2, 8, 32, 128)
 SEEDS = (0, 1, 2)
 UPDATES = 400
 
@@ -48,7 +48,7 @@ RATES = {
     2: (0.003, 0.01, 0.03),
     8: (0.01, 0.03, 0.1),
     32: (0.03, 0.1, 0.3),
-    256: (0.1, 0.3, 1.0),
+    128: (0.1, 0.3, 1.0),
 }
 
 #: Held-out images on which the look inside is taken.
