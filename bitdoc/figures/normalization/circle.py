@@ -92,8 +92,9 @@ def _path(ax: Axes, decay: float, title: str) -> None:
     ax.plot(*zip(*tips, strict=True), color=style.COLOURS["orange"], linewidth=0.8)
     for tip, shade in ((tips[0], style.COLOURS["grey"]), (tips[-1], style.COLOURS["orange"])):
         ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": shade, "lw": 1.8, "shrinkA": 0})
-    ax.text(tips[0][0] - 0.1, tips[0][1] + 0.12, "start", fontsize=9, ha="center", color=style.COLOURS["grey"])
-    ax.set(title=title, xlim=(-1.35, 2.15), ylim=(-1.75, 1.75), aspect="equal", xticks=[], yticks=[])
+    ax.text(tips[0][0] - 0.05, tips[0][1] + 0.1, "start", fontsize=9, ha="right", color=style.COLOURS["grey"])
+    ax.set(title=title, xlim=(-1.35, 1.75), ylim=(-1.55, 1.55), aspect="equal")
+    ax.axis("off")
 
 
 @figure(
@@ -106,7 +107,7 @@ def _path(ax: Axes, decay: float, title: str) -> None:
         "the arrow (root mean square of 40 steps; dotted: where growth and decay balance)."
     ),
     alt=lambda: (
-        "Without decay the arrow spirals outward and each step turns it less, "
+        "Without decay the arrow grows longer and each step turns it less, "
         f"{smoothed(walk(RATE, 0, True).angles)[-1]:.1f} degrees at the end. With decay its length settles, and so does "
         f"the angle, at {smoothed(walk(RATE, DECAY, True).angles)[-1]:.1f} degrees, near the computed "
         f"{balance(RATE, DECAY):.1f}."

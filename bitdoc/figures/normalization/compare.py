@@ -12,7 +12,10 @@ from matplotlib.patches import Rectangle
 from bitdoc.figures import figure, style, table
 
 #: What stands under the picture, so that it may be shown without the page.
-CREDIT = "bitdoc: Big Transfer, explained by experiments. The bitdoc authors, CC BY 4.0. BN: Ioffe & Szegedy 2015. GN: Wu & He 2018. WS: Qiao et al. 2019."
+CREDIT = (
+    "bitdoc: Big Transfer, explained by experiments. The bitdoc authors, CC BY 4.0. "
+    "BN: Ioffe & Szegedy 2015. GN: Wu & He 2018. WS: Qiao et al. 2019."
+)
 ROWS = (
     "what is normalized",
     "one mean over",
@@ -93,9 +96,9 @@ METHODS = (
     ),
 )
 
-_COLUMN, _LABEL = 1.5, 0.92  # inches: a method's column, the names of the rows
+_COLUMN, _LABEL = 1.51, 1.02  # inches: a method's column, the names of the rows
 _LINE, _GAP, _TOP = 0.158, 0.13, 1.28  # inches: a line of text, the space between rows, head and pictures
-_SIZE, _ACROSS = 8.4, 22  # points; characters in a line
+_SIZE, _ACROSS = 8.4, 21  # points; characters in a line
 
 
 def _cells(ax: Axes, x: float, y: float, rows: int, columns: int, marked: set[tuple[int, int]], color: str) -> None:

@@ -184,8 +184,8 @@ def running(steps: int = 100, batch: int = 8) -> tuple[list[float], list[float]]
     caption=(
         "One channel of a batch-norm layer, step by step. Dots: the mean of each training batch (8 values), which "
         "training subtracts. Line: the running mean, which inference subtracts; each step moves it one tenth of the "
-        "way to the dot, PyTorch's default. At step 60 the data set changes: for some twenty steps the line fits neither the old data "
-        "nor the new."
+        "way to the dot, PyTorch's default. At step 60 the data set changes: for some twenty steps the line fits neither "
+        "the old data nor the new."
     ),
     alt=(
         "Dots scatter around 1 and, from step 60 on, around 2.5. The running mean climbs from 0 to 1 in about twenty "
@@ -197,12 +197,12 @@ def running_statistics() -> Figure:
     means, track = running()
     fig, ax = style.new(7.2, 3.0)
     ax.plot(means, "o", color=style.COLOURS["blue"], alpha=0.6, ms=4)
-    ax.plot(track, color=style.COLOURS["orange"])
+    ax.plot(track, color=style.ink())
     ax.axvline(MOVE - 0.5, color=style.ink(), linestyle="--", linewidth=1)
     ax.text(MOVE - 2, 4.2, "upstream data", ha="right", va="top", fontsize=9)
     ax.text(MOVE + 1, 4.2, "downstream data", ha="left", va="top", fontsize=9)
     ax.text(22, 1.9, "mean of each batch: used in training", color=style.COLOURS["blue"], fontsize=9, ha="center")
-    ax.text(24, 0.12, "running mean: used at inference", color=style.COLOURS["orange"], fontsize=9, ha="center")
+    ax.text(24, 0.12, "running mean: used at inference", color=style.ink(), fontsize=9, ha="center")
     ax.set(xlabel="training step", ylabel="mean of the channel", ylim=(-0.2, 4.3), xlim=(-2, 101))
     return fig
 

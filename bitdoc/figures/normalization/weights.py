@@ -117,7 +117,7 @@ def _at(name: str, stride: float) -> str:
         "How the loss changes when all filters take one step of the given length against their gradient, measured on "
         f"the batch at hand at {len(SEEDS) * STEPS // EVERY} moments of training a small network. Line: median; band: "
         "middle half. As far as the curve falls, the gradient can be trusted. Length is relative to that of the raw "
-        "filters, the same measure for all networks."
+        "filters, the same measure for all networks; the one without a norm learns at a tenth of the others' rate."
     ),
     alt=lambda: (
         "Four curves of the change of the loss over the length of the step. At a step of 5 percent the median is "
@@ -134,9 +134,10 @@ def loss_line() -> Figure:
         low, middle, high = (changes.quantile(q, dim=0).tolist() for q in (0.25, 0.5, 0.75))
         ax.fill_between(percent, low, high, color=style.COLOURS[color], alpha=0.12, linewidth=0)
         ax.plot(percent, middle, line, marker="o", color=style.COLOURS[color])
-        style.label(ax, percent[-1], middle[-1], name, style.COLOURS[color])
+        style.label(ax, percent[-1], middle[-1], name, style.COLOURS[color], xytext=(6, -7 if name == "BN" else 4))
     ax.axhline(0, color=style.ink(), linewidth=1, linestyle=":")
     ax.set(xlabel="step against the gradient, % of the filters' length", ylabel="change of the loss", xlim=(0, 12))
+    ax.set_title("BN and GN + WS still gain at steps where GN alone loses")
     ax.set_xticks((0, 2, 4, 6, 8, 10))
     return fig
 
