@@ -108,7 +108,9 @@ def _cells(ax: Axes, x: float, y: float, rows: int, columns: int, marked: set[tu
         for column in range(columns):
             face = color if (row, column) in marked else style.ink("wash")
             corner = (x + column * side * 1.25, y - (row + 1) * side)
-            ax.add_patch(Rectangle(corner, side * 1.2, side * 0.92, facecolor=face, edgecolor=style.ink("faint"), lw=0.5))
+            ax.add_patch(
+                Rectangle(corner, side * 1.2, side * 0.92, facecolor=face, edgecolor=style.ink("faint"), lw=0.5)
+            )
 
 
 def _icon(ax: Axes, method: Method, x: float, y: float) -> None:

@@ -71,7 +71,7 @@ def _accuracy_caption() -> str:
 
 @figure("norm-batch-size-measured", caption=_accuracy_caption, alt=_accuracy_alt)
 def batch_size() -> Figure:
-    """Draw the batch-size study: three norms at four batch sizes, after the same number of updates."""
+    """Draw the batch-size study: three norms at three batch sizes, after the same number of updates."""
     batches = measured()
     if not batches:
         return _empty()

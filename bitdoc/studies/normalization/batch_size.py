@@ -1,4 +1,4 @@
-"""The study of the normalization page: three norms at four batch sizes, each for the same number of updates.
+"""The study of the normalization page: three norms at three batch sizes, each for the same number of updates.
 
 A miniature: a narrow R14 on CIFAR-10 images of 32 pixels, seconds instead of days. Every norm has its learning rate
 chosen at every batch size, by its mean accuracy over all seeds on training images held out for that; the runs of the
@@ -39,20 +39,19 @@ EXPERIMENT = "norm-batch-size"
 
 #: Norm, and whether the filters are standardized.
 VARIANTS = {"BN": ("batch", False), "GN": ("group", False), "GN + WS": ("group", True)}
-BATCHES = (2, 8, 32, 128)
+BATCHES = (2, 32, 128)
 SEEDS = (0, 1, 2)
-UPDATES = 400
+UPDATES = 300
 
 #: Learning rates to choose from, by batch size.
 RATES = {
     2: (0.003, 0.01, 0.03),
-    8: (0.01, 0.03, 0.1),
     32: (0.03, 0.1, 0.3),
     128: (0.1, 0.3, 1.0),
 }
 
 #: Held-out images on which the look inside is taken.
-LOOKED_AT = 256
+LOOKED_AT = 500
 
 
 def variant(record: runs.RunRecord) -> str:
@@ -139,7 +138,9 @@ def measure(run: Run, task: Task) -> None:
     model = build(run.model, len(task.train.classes), norm_kind=run.norm_kind, standardized=run.standardized)
     losses, diverged = fit(model, run, task.train)
     held_out, test = evaluate(model, chunks(task.held_out)), evaluate(model, chunks(task.test))
-    looked_at = to_float(task.held_out.fetch(torch.arange(min(LOOKED_AT, len(task.held_out)))))
+    # The images lie class by class: steps of equal width reach every class.
+    spread_out = torch.linspace(0, len(task.held_out) - 1, min(LOOKED_AT, len(task.held_out))).long()
+    looked_at = to_float(task.held_out.fetch(spread_out))
     tail = losses[-max(1, len(losses) // 10) :]
     result = {
         "held_out": round(held_out.top1, 3),
