@@ -42,9 +42,8 @@ for batch in study.BATCHES:
         scores = [record.result["top1"] for record in records]
         if scores:
             rate = records[0].setting["lr"]
-            print(
-                f"batch {batch:3}  {name:8} rate {rate:<5g}  {mean(scores):.1f} %  ({min(scores):.1f} to {max(scores):.1f})"
-            )
+            told = f"{mean(scores):.1f} %  ({min(scores):.1f} to {max(scores):.1f})"
+            print(f"batch {batch:3}  {name:8} rate {rate:<5g}  {told}")
 
 # %%
 # Inside the networks that were trained with the largest batch: group norm alone leaves a channel its offset.

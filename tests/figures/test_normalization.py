@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from bitdoc import figures
 from bitdoc.figures import style
-from bitdoc.figures.normalization import blocks, circle, compare, live, measured, offsets, weights
+from bitdoc.figures.normalization import blocks, circle, compare, explorer, live, measured, offsets, weights
 from bitdoc.figures.normalization import published as published_figures
 from bitdoc.literature import published
 from bitdoc.network import norms
@@ -48,11 +50,26 @@ def test_the_coloured_set_is_the_set_that_the_norm_uses(kind, place):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_batch_norm_tells_the_other_images(kind):
-    moved = blocks.movement(kind, groups=4)
+    moved = explorer.movement(kind, groups=4)
     assert (moved[1] > 0.1).all()
     assert (moved[[0, 2]].abs().max() > 0.01) == (kind == "batch")
     if kind != "batch":
         assert (moved[[0, 2]] == 0).all()
+
+
+def test_a_batch_of_one_is_instance_norm_to_batch_norm_and_nothing_new_to_the_others():
+    for kind, groups in (("batch", 1), ("layer", 1), ("instance", 8), ("group", 4)):
+        alone = explorer.movement(kind, groups, changed=False, members=(0,))
+        assert (alone[0].max() > 0.1) == (kind == "batch")
+        assert torch.isnan(alone[1:]).all()
+        assert torch.equal(alone[0], explorer.movement(kind, groups, changed=False, micro=True)[0])
+
+
+def test_in_evaluation_no_image_moves_another():
+    for kind, groups in (("batch", 1), ("layer", 1), ("instance", 8), ("group", 4)):
+        moved = explorer.movement(kind, groups, evaluation=True)
+        assert moved[[0, 2]].max() < 1e-6
+        assert moved[1].min() > 0.1
 
 
 # ---- Live experiments -----------------------------------------------------------------------------------------------
@@ -163,7 +180,7 @@ def test_growth_and_decay_of_a_filter_balance_where_the_page_says():
 def test_without_decay_a_filter_only_lengthens_and_turns_less():
     walk = circle.walk(0.1, 0, True)
     lengths = [(x * x + y * y) ** 0.5 for x, y in walk.tips]
-    assert all(after >= before for before, after in zip(lengths, lengths[1:], strict=False))
+    assert all(after >= before for before, after in pairwise(lengths))
     even = circle.smoothed(walk.angles)
     assert even[-1] < even[40] / 2
 

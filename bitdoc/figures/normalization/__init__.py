@@ -1,3 +1,3 @@
 """Figures of the normalization page."""
 
-from bitdoc.figures.normalization import blocks, circle, compare, live, measured, offsets, published, weights
+from bitdoc.figures.normalization import blocks, circle, compare, explorer, live, measured, offsets, published, weights

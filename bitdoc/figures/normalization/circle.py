@@ -1,4 +1,4 @@
-"""Normalization page: a filter as an arrow on a circle, turned by each step. The widget ``norm-circle`` computes the same."""
+"""Normalization page: a filter as an arrow, turned by each step. The widget ``norm-circle`` computes the same."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def _path(ax: Axes, decay: float, title: str) -> None:
     ),
     alt=lambda: (
         "Without decay the arrow grows longer and each step turns it less, "
-        f"{smoothed(walk(RATE, 0, True).angles)[-1]:.1f} degrees at the end. With decay its length settles, and so does "
-        f"the angle, at {smoothed(walk(RATE, DECAY, True).angles)[-1]:.1f} degrees, near the computed "
+        f"{smoothed(walk(RATE, 0, True).angles)[-1]:.1f} degrees at the end. With decay its length settles, and so "
+        f"does the angle, at {smoothed(walk(RATE, DECAY, True).angles)[-1]:.1f} degrees, near the computed "
         f"{balance(RATE, DECAY):.1f}."
     ),
 )

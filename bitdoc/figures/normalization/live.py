@@ -184,8 +184,8 @@ def running(steps: int = 100, batch: int = 8) -> tuple[list[float], list[float]]
     caption=(
         "One channel of a batch-norm layer, step by step. Dots: the mean of each training batch (8 values), which "
         "training subtracts. Line: the running mean, which inference subtracts; each step moves it one tenth of the "
-        "way to the dot, PyTorch's default. At step 60 the data set changes: for some twenty steps the line fits neither "
-        "the old data nor the new."
+        "way to the dot, PyTorch's default. At step 60 the data set changes: for some twenty steps the line fits "
+        "neither the old data nor the new."
     ),
     alt=(
         "Dots scatter around 1 and, from step 60 on, around 2.5. The running mean climbs from 0 to 1 in about twenty "

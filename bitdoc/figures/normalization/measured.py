@@ -63,9 +63,9 @@ def _shown() -> list[runs.RunRecord]:
 def _accuracy_caption() -> str:
     updates = _shown()[0].setting["updates"] if _shown() else "the same number of"
     return (
-        f"Measured: accuracy on the 10,000 CIFAR-10 test images of a narrow R14 after {updates} updates, by batch size. "
-        "A dot is a run, lines join the means; norm by norm and batch by batch the learning rate is the best of three "
-        "on 2,000 held-out images. Chance is 10%. " + runs.provenance(_shown())
+        f"Measured: accuracy on the 10,000 CIFAR-10 test images of a narrow R14 after {updates} updates, by batch "
+        "size. A dot is a run, lines join the means; norm by norm and batch by batch the learning rate is the best of "
+        "three on 2,000 held-out images. Chance is 10%. " + runs.provenance(_shown())
     )
 
 

@@ -55,7 +55,9 @@ def test_the_look_inside_takes_images_of_every_class(task, monkeypatch):
     seen = []
     monkeypatch.setattr(batch_size, "LOOKED_AT", 4)
     monkeypatch.setattr(batch_size, "look_inside", lambda model, images: seen.append(images) or {})
-    batch_size.measure(batch_size.Run("group", True, 8, 0.01, updates=1), batch_size.Task(task.train, by_class, task.test))
+    batch_size.measure(
+        batch_size.Run("group", True, 8, 0.01, updates=1), batch_size.Task(task.train, by_class, task.test)
+    )
     bright = seen[0].mean((1, 2, 3)) > 0
     assert bright.tolist() == [False, False, True, True]
 
