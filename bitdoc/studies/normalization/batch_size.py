@@ -157,7 +157,7 @@ def measure(run: Run, task: Task) -> None:
             run.model,
             setting,
             result,
-            curve=look_inside(model, looked_at),
+            curve=look_inside(model, looked_at) if diverged is None else {},
             cost={"seconds": round(time.monotonic() - began, 1)},
             environment=runs.environment(),
             code=code_version(),

@@ -113,6 +113,7 @@ def test_a_run_that_diverges_is_recorded_as_such(task):
     batch_size.measure(batch_size.Run("group", False, 8, 1e30, updates=5), task)
     (record,) = runs.load(batch_size.EXPERIMENT)
     assert record.result["diverged_at"] is not None
+    assert record.curve == {}
 
 
 # ---- Channels -------------------------------------------------------------------------------------------------------
