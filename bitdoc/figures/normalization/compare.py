@@ -47,7 +47,7 @@ METHODS = (
             "one channel of all images",
             "running mean and variance, kept from training",
             "trains badly: the mean of one image stands for the data",
-            "few images, micro-batches, new data without new statistics",
+            "work with few images, micro-batches, or new data on old statistics",
             "chips wait for each other if they share means; free at inference, folded",
             "one data set, 32 or more images on each chip",
         ),
@@ -139,7 +139,7 @@ def _icon(ax: Axes, method: Method, x: float, y: float) -> None:
 )
 def compare() -> Figure:
     """Draw the comparison of batch norm, group norm, weight standardization and group norm with standardization."""
-    wrapped = [[textwrap.wrap(text, _ACROSS) for text in method.told] for method in METHODS]
+    wrapped = [[textwrap.wrap(text, _ACROSS, break_on_hyphens=False) for text in method.told] for method in METHODS]
     lines = [max(len(column[row]) for column in wrapped) for row in range(len(ROWS))]
     height = _TOP + sum(count * _LINE + _GAP for count in lines) + 0.42
     width = _LABEL + _COLUMN * len(METHODS) + 0.1

@@ -71,16 +71,16 @@ def depth() -> Figure:
     """Draw the scale of activations through twenty layers, without and with normalization."""
     fig, (left, right) = style.new(7.2, 3.4, columns=2, sharey=True)
     layers = range(LAYERS + 1)
-    for start, name in zip(STARTS, ("orange", "blue", "purple"), strict=True):
-        ink = style.COLOURS[name]
+    for start in STARTS:
+        ink = style.COLOURS["grey"]
         for seed in DRAWS:
             left.plot(layers, scales(start, None, seed), color=ink, linewidth=0.7, alpha=0.6)
-        left.plot(layers, [expected_scale(start, layer) for layer in layers], "--", color=ink, linewidth=1.6)
+        left.plot(layers, [expected_scale(start, layer) for layer in layers], "--", color=style.ink(), linewidth=1.6)
         place = LAYERS if start != _DEFAULT else LAYERS // 2
         nudge = {"xytext": (-4, 12), "ha": "right"} if place == LAYERS else {"xytext": (6, 10), "ha": "left"}
         style.label(left, place, expected_scale(start, place), start, ink, **nudge)
-        right.plot(layers, scales(start, "batch"), color=ink)
-        right.plot(layers, scales(start, "group"), "o", color=ink, mfc="none", ms=6)
+        right.plot(layers, scales(start, "batch"), color=style.COLOURS["blue"])
+        right.plot(layers, scales(start, "group"), "o", color=style.COLOURS["orange"], mfc="none", ms=6)
     left.set(yscale="log", xlabel="layer", ylabel="size of activations (rms)", title="without a norm it grows or dies")
     right.set(xlabel="layer", title="with a norm it stays")
     right.text(LAYERS / 2, 6, "all three starts, batch or group norm", ha="center", fontsize=9)

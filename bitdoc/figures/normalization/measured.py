@@ -65,7 +65,7 @@ def _accuracy_caption() -> str:
     return (
         f"Measured: accuracy on the 10,000 CIFAR-10 test images of a narrow R14 after {updates} updates, by batch "
         "size. A dot is a run, lines join the means; norm by norm and batch by batch the learning rate is the best of "
-        "three on 2,000 held-out images. Chance is 10%. " + runs.provenance(_shown())
+        "three or more on 2,000 held-out images. Chance is 10%. " + runs.provenance(_shown())
     )
 
 

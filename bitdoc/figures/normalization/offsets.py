@@ -136,14 +136,15 @@ def _value(id: str, name: str, what: str, text: str) -> None:
     def told() -> str:
         last = over_seeds(name, what)[:, -1]
         percent = 100 * last
-        return text.format(mean=last.mean(), low=percent.min(), high=percent.max())
+        return text.format(mean=last.mean(), percent=percent.mean(), low=percent.min(), high=percent.max())
 
     value(id)(told)
 
 
 _value("norm-offset-gn", "GN", "offset", "{mean:.2f}")
 _value("norm-offset-gn-ws", "GN + WS", "offset", "{mean:.2f}")
-_value("norm-stuck-gn", "GN", "stuck", "{low:.0f} to {high:.0f}%")
+_value("norm-stuck-gn", "GN", "stuck", "{percent:.0f}%")
+_value("norm-stuck-gn-range", "GN", "stuck", "{low:.0f} to {high:.0f}%")
 
 
 @value("norm-push-correlation")

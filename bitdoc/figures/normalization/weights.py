@@ -134,7 +134,7 @@ def loss_line() -> Figure:
         low, middle, high = (changes.quantile(q, dim=0).tolist() for q in (0.25, 0.5, 0.75))
         ax.fill_between(percent, low, high, color=style.COLOURS[color], alpha=0.12, linewidth=0)
         ax.plot(percent, middle, line, marker="o", color=style.COLOURS[color])
-        style.label(ax, percent[-1], middle[-1], name, style.COLOURS[color], xytext=(6, -7 if name == "BN" else 4))
+        style.label(ax, percent[-1], middle[-1], name, style.COLOURS[color], xytext=(6, {"BN": -7, "no norm": 8}.get(name, 2)))
     ax.axhline(0, color=style.ink(), linewidth=1, linestyle=":")
     ax.set(xlabel="step against the gradient, % of the filters' length", ylabel="change of the loss", xlim=(0, 12))
     ax.set_title("BN and GN + WS still gain at steps where GN alone loses")

@@ -46,8 +46,8 @@ UPDATES = 300
 #: Learning rates to choose from, by batch size.
 RATES = {
     2: (0.003, 0.01, 0.03),
-    32: (0.03, 0.1, 0.3),
-    128: (0.1, 0.3, 1.0),
+    32: (0.01, 0.03, 0.1),
+    128: (0.03, 0.1, 0.3),
 }
 
 #: Held-out images on which the look inside is taken.
