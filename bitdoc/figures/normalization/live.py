@@ -61,10 +61,10 @@ def expected_scale(start: str, layer: int) -> float:
         f"of {len(DRAWS)} draws of the weights, the dashed line the average over all weights. Right: one draw with "
         "batch norm (lines) or group norm (circles) before each ReLU; the three starts coincide."
     ),
-    alt=lambda: (
-        "Left, on a logarithmic axis: with weights 1.5 times He's the activations grow by "
-        f"{depth_grow()} over twenty layers, with He's they stay level, with PyTorch's default they shrink by "
-        f"{depth_shrink()}. Right, with batch or group norm, all lines are flat and lie on each other."
+    alt=(
+        f"Left, on a logarithmic axis: with weights 1.5 times He's the activations grow by {1.5**LAYERS:,.0f} over "
+        f"twenty layers, with He's they stay level, with PyTorch's default they shrink by {6 ** (LAYERS / 2) / 1e6:.0f} "
+        "million. Right, with batch or group norm, all lines are flat and lie on each other."
     ),
 )
 def depth() -> Figure:

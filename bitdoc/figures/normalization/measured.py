@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from functools import partial
 from statistics import mean, stdev
 
 from matplotlib.axes import Axes
@@ -145,7 +145,7 @@ def trained() -> Figure:
                 ax.plot(layers, row, line, color=ink, linewidth=0.6, alpha=0.6)
             means = [mean(column) for column in zip(*rows, strict=True)]
             ax.plot(layers, means, line, color=ink)
-            ends.append((means[-1], layers[-1], name, ink))
+            ends.append((means[-1], float(layers[-1]), name, ink))
         _label_apart(ax, ends, gap=0.09)
         ax.set(xlabel="layer", xlim=(1, len(layers) + 2.4))
         ax.set_xticks(layers)
@@ -171,11 +171,13 @@ def gain(name: str, other: str, batch: int) -> str:
     return f"{middle:.1f} points (95% interval {middle - half:.1f} to {middle + half:.1f})".replace("-", "−")
 
 
-def _told(function: Callable[[], float], digits: int = 1) -> Callable[[], str]:
-    def tell() -> str:
-        return f"{function():.{digits}f}" if measured() else "(not measured)"
+def _mean_accuracy(name: str, batch: int) -> str:
+    dots = accuracies(name, batch)
+    return f"{mean(dots):.1f}" if dots else "(not measured)"
 
-    return tell
+
+def _inside_text(name: str, what: str, scale: float, digits: int) -> str:
+    return f"{scale * _overall(name, what):.{digits}f}" if inside(name, what) else "(not measured)"
 
 
 def _register_values() -> None:
@@ -186,13 +188,13 @@ def _register_values() -> None:
     short = {"BN": "bn", "GN": "gn", "GN + WS": "gn-ws"}
     for name, key in short.items():
         for batch in BATCHES:
-            value(f"norm-acc-{key}-{batch}")(_told(lambda n=name, b=batch: mean(accuracies(n, b))))
-        value(f"norm-trained-offset-{key}")(_told(lambda n=name: _overall(n, "offset"), 2))
-        value(f"norm-trained-stuck-{key}")(_told(lambda n=name: 100 * _overall(n, "stuck"), 0))
+            value(f"norm-acc-{key}-{batch}")(partial(_mean_accuracy, name, batch))
+        value(f"norm-trained-offset-{key}")(partial(_inside_text, name, "offset", 1, 2))
+        value(f"norm-trained-stuck-{key}")(partial(_inside_text, name, "stuck", 100, 0))
     for batch in BATCHES:
-        value(f"norm-gain-ws-{batch}")(lambda b=batch: gain("GN + WS", "GN", b))
-        value(f"norm-gain-gn-{batch}")(lambda b=batch: gain("GN", "BN", b))
-        value(f"norm-gain-gn-ws-{batch}")(lambda b=batch: gain("GN + WS", "BN", b))
+        value(f"norm-gain-ws-{batch}")(partial(gain, "GN + WS", "GN", batch))
+        value(f"norm-gain-gn-{batch}")(partial(gain, "GN", "BN", batch))
+        value(f"norm-gain-gn-ws-{batch}")(partial(gain, "GN + WS", "BN", batch))
 
 
 _register_values()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from statistics import mean
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -184,7 +185,7 @@ def run_study(
     seeds: Iterable[int] = SEEDS,
     batches: Iterable[int] = BATCHES,
     report: Callable[[str], None] = print,
-    **changes: object,
+    **changes: Any,
 ) -> None:
     """Make every run of the study that has no record yet; ``changes`` replace fields of :class:`Run`."""
     seeds = list(seeds)
