@@ -277,6 +277,10 @@ def test_numbers_that_the_page_types_are_the_published_ones():
     assert published.GN_GROUPS.values["channels per group"][1] == published.GN_NORMS.values["instance norm"]
     assert published.TABLE4.values["group norm"] == {"plain": 70.2, "standardized": 76.0}
     assert published.TABLE4.values["batch norm"] == {"plain": 75.6, "standardized": 75.8}
+    steps = published.BN_STEPS.values
+    assert round(steps["Inception"] / steps["batch norm"], 1) == 2.3
+    assert int(steps["Inception"] / steps["batch norm and more"]) == 14
+    assert published.BN_UNFROZEN.values == 6
     assert figures.values()["norm-gn-gap"]() == "5.4"
     assert figures.values()["norm-transfer-gain"]() == "2.7"
 
