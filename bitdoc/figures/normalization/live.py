@@ -64,7 +64,8 @@ def expected_scale(start: str, layer: int) -> float:
     alt=(
         f"Left, on a logarithmic axis: with weights 1.5 times He's the activations grow by {1.5**LAYERS:,.0f} over "
         f"twenty layers, with He's they stay level, with PyTorch's default they shrink by "
-        f"{6 ** (LAYERS / 2) / 1e6:.0f} million. Right, with batch or group norm, all lines are flat and lie on each other."
+        f"{6 ** (LAYERS / 2) / 1e6:.0f} million. Right, with batch or group norm, all lines are "
+        "flat and lie on each other."
     ),
 )
 def depth() -> Figure:

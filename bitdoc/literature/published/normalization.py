@@ -8,7 +8,7 @@ _TOP1 = "top-1 accuracy, %"
 _GN, _GN_UNIT = "wu2018group", "top-1 error on ILSVRC-2012, %"
 
 #: ``values[network]``: Inception, with batch norm alone, and with batch norm, five times the learning rate and the
-#: changes of Sec. 4.2.1 (no dropout, less decay, weaker distortions, and more). The paper calls the last 14 times fewer.
+#: changes of Sec. 4.2.1 (no dropout, less decay, weaker distortions, and more), which the paper calls 14 times fewer.
 BN_STEPS = Published(
     "ioffe2015batch",
     "Fig. 3",
