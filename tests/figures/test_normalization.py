@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from itertools import pairwise
 
 import pytest
@@ -342,6 +343,12 @@ def test_figures_draw_in_both_themes(id, results):
     assert len(entry.caption) > 60
     assert len(entry.alt) > 40
     assert style.ink("paper") == "#FFFFFF"  # the theme is back
+
+
+@pytest.mark.parametrize("id", [id for id in figures.values() if id.startswith("norm-")])
+def test_a_number_knows_the_file_that_computes_it(id):
+    """The site is built anew where that file changes."""
+    assert inspect.getsourcefile(figures.values()[id])
 
 
 def test_label_heights_stay_apart():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Callable
 from statistics import mean, stdev
 
 from matplotlib.axes import Axes
@@ -180,6 +180,10 @@ def _inside_text(name: str, what: str, scale: float, digits: int) -> str:
     return f"{scale * _overall(name, what):.{digits}f}" if inside(name, what) else "(not measured)"
 
 
+def _quote(id: str, function: Callable[..., str], *args: object) -> None:
+    value(id)(lambda: function(*args))
+
+
 def _register_values() -> None:
     """``norm-acc-gn-ws-2``: accuracy; ``norm-gain-ws-2``: GN + WS over GN; ``norm-gain-bn-2``: GN over BN; ...
 
@@ -188,13 +192,13 @@ def _register_values() -> None:
     short = {"BN": "bn", "GN": "gn", "GN + WS": "gn-ws"}
     for name, key in short.items():
         for batch in BATCHES:
-            value(f"norm-acc-{key}-{batch}")(partial(_mean_accuracy, name, batch))
-        value(f"norm-trained-offset-{key}")(partial(_inside_text, name, "offset", 1, 2))
-        value(f"norm-trained-stuck-{key}")(partial(_inside_text, name, "stuck", 100, 0))
+            _quote(f"norm-acc-{key}-{batch}", _mean_accuracy, name, batch)
+        _quote(f"norm-trained-offset-{key}", _inside_text, name, "offset", 1, 2)
+        _quote(f"norm-trained-stuck-{key}", _inside_text, name, "stuck", 100, 0)
     for batch in BATCHES:
-        value(f"norm-gain-ws-{batch}")(partial(gain, "GN + WS", "GN", batch))
-        value(f"norm-gain-gn-{batch}")(partial(gain, "GN", "BN", batch))
-        value(f"norm-gain-gn-ws-{batch}")(partial(gain, "GN + WS", "BN", batch))
+        _quote(f"norm-gain-ws-{batch}", gain, "GN + WS", "GN", batch)
+        _quote(f"norm-gain-gn-{batch}", gain, "GN", "BN", batch)
+        _quote(f"norm-gain-gn-ws-{batch}", gain, "GN + WS", "BN", batch)
 
 
 _register_values()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache, partial
+from functools import cache
 
 import torch
 from matplotlib.figure import Figure
@@ -143,13 +143,13 @@ def loss_line() -> Figure:
     return fig
 
 
-def _register_values() -> None:
-    """``norm-line-gn-ws`` and so on: median change of the loss after a step of 5 %."""
-    for name in TRIALS:
-        value(f"norm-line-{name.lower().replace(' + ', '-').replace(' ', '-')}")(partial(_at, name, 0.05))
+def _quote(id: str, name: str) -> None:
+    value(id)(lambda: _at(name, 0.05))
 
 
-_register_values()
+# Median change of the loss after a step of 5 %: norm-line-gn-ws and so on.
+for _name in TRIALS:
+    _quote(f"norm-line-{_name.lower().replace(' + ', '-').replace(' ', '-')}", _name)
 
 
 # ---- Filters --------------------------------------------------------------------------------------------------------
