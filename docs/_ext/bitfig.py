@@ -3,7 +3,8 @@
 ``bit-figure``
     Draws a registered figure for the light and the dark theme and inserts it as one numbered figure, label
     ``fig-<id>``, with the caption and the alt text that stand beside the drawing code. With ``:plain:`` the pictures
-    alone, without caption, number and label, for a figure that has its numbered place elsewhere.
+    alone, without caption, number and label, for a figure that has its numbered place elsewhere. With ``:downloads:``
+    the light picture can also be fetched as PNG and PDF, for a slide.
 ``bit-table``
     Inserts a computed table, label ``tab-<id>``.
 ``bit-value``
@@ -26,6 +27,7 @@ from urllib.parse import quote
 import imagesize
 from docutils import nodes
 from docutils.parsers.rst import directives
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -64,6 +66,16 @@ def draw_to_file(entry: figures.Entry, theme: str, folder: Path) -> Path:
             fig.savefig(unfinished, format=kind, **options)
         os.replace(unfinished, path)
     return path
+
+
+def files_for_slides(entry: figures.Entry, folder: Path) -> list[Path]:
+    """Draw a figure's light version as PNG and as PDF into ``folder``, unless they are there; return the files."""
+    paths = [folder / f"{entry.id}.{kind}" for kind in ("png", "pdf")]
+    if not all(path.exists() for path in paths):
+        fig = figures.draw(entry.id)
+        for path in paths:
+            fig.savefig(path, dpi=2 * DPI, metadata={"CreationDate": None} if path.suffix == ".pdf" else {})
+    return paths
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -120,7 +132,7 @@ class BitFigure(SphinxDirective):
 
     required_arguments = 1
     has_content = False
-    option_spec = {"plain": directives.flag, "class": directives.class_option}
+    option_spec = {"plain": directives.flag, "downloads": directives.flag, "class": directives.class_option}
 
     def run(self) -> list[nodes.Node]:
         """Draw the figure and return its nodes."""
@@ -152,12 +164,25 @@ class BitFigure(SphinxDirective):
         figure = nodes.figure("", *images, classes=["bit-figure", *self.options.get("class", [])])
         inline, messages = self.parse_inline(" ".join(text.split()))
         figure += nodes.caption("", "", *inline)
-        figure += nodes.legend("", nodes.paragraph("", "", self._source_link(entry), enlarge()))
+        figure += nodes.legend(
+            "", nodes.paragraph("", "", self._source_link(entry), enlarge()), *self._downloads(entry)
+        )
         figure += messages
         self.set_source_info(figure)
         self.options["name"] = f"fig-{entry.id}"
         self.add_name(figure)
         return figure
+
+    def _downloads(self, entry: figures.Entry) -> list[nodes.Node]:
+        if "downloads" not in self.options:
+            return []
+        line = nodes.paragraph("", "For a slide: ")
+        for path in files_for_slides(entry, Path(self.config.bitfig_cache)):
+            target = Path(os.path.relpath(path, Path(self.env.doc2path(self.env.docname)).parent)).as_posix()
+            link = addnodes.download_reference("", "", refdoc=self.env.docname, reftarget=target)
+            link += nodes.Text(path.suffix[1:].upper())
+            line += [link, nodes.Text(" ")]
+        return [line]
 
     def _source_link(self, entry: figures.Entry) -> nodes.reference:
         function = inspect.unwrap(entry.function)

@@ -1,6 +1,7 @@
-// The explorer of the normalization page: which values share a mean, and which outputs move when one image changes.
+// The explorer of the normalization page: which outputs move with the batch, which values share a mean, what WS does.
+// movement() is that of bitdoc/figures/normalization/explorer.py.
 // normalize() is bitdoc.network.norms.normalize over the set of bitdoc.network.norms' four norms; standardize() is its namesake there.
-// The block is that of bitdoc/figures/normalization/blocks.py; a browser test holds both sides together.
+// The block is that of bitdoc/figures/normalization/explorer.py; a browser test holds both sides together.
 (() => {
   "use strict";
 
@@ -52,15 +53,53 @@
     return filter.map((v) => (v - mean) / Math.sqrt(variance + WS_EPS));
   }
 
+  // Normalized values of the images that are in the batch, NaN for the others. With `micro` each image is a batch of its
+  // own; with `evaluation` batch norm uses running statistics, here those of the three images as they were.
+  function normalizeBatch(block, kind, groups, { members, micro, evaluation }) {
+    return block.map((x, i) => {
+      if (!members.includes(imageOf(i))) return NaN;
+      const inBatch = (j) => (micro ? imageOf(j) === imageOf(i) : members.includes(imageOf(j)));
+      const running = evaluation && kind === "batch";
+      const set = setOf(block, kind, groups, i).filter((j) => running || inBatch(j));
+      const { mean, variance } = statistics(set.map((j) => (running ? BLOCK : block)[j]));
+      return (x - mean) / Math.sqrt(variance + EPS);
+    });
+  }
+
+  // How far the outputs of each image and channel are from those of the whole batch in training mode, on average.
+  function movement(block, kind, groups, state) {
+    const before = normalize(BLOCK, kind, groups), after = normalizeBatch(block, kind, groups, state);
+    return Array.from({ length: N * C }, (_, k) => {
+      const gaps = [0, 1, 2, 3].map((q) => Math.abs(after[k * H * W + q] - before[k * H * W + q]));
+      return gaps.reduce((a, b) => a + b, 0) / gaps.length;
+    });
+  }
+
   const round = (x, digits = 2) => x.toFixed(digits).replace(/^-(0\.?0*)$/, "$1").replace("-", "−");
   const short = (x) => round(x, Number.isInteger(x) ? 0 : Math.abs(x) < 10 ? 1 : 0);
 
   const HTML = `
     <div role="tablist" aria-label="What to look at">
-      <button type="button" role="tab" id="nx-tab-a" aria-controls="nx-a" aria-selected="true">Activations</button>
+      <button type="button" role="tab" id="nx-tab-m" aria-controls="nx-m" aria-selected="true">What moves</button>
+      <button type="button" role="tab" id="nx-tab-a" aria-controls="nx-a" aria-selected="false" tabindex="-1">Sets</button>
       <button type="button" role="tab" id="nx-tab-w" aria-controls="nx-w" aria-selected="false" tabindex="-1">Filters (WS)</button>
     </div>
-    <div role="tabpanel" id="nx-a" aria-labelledby="nx-tab-a">
+    <div role="tabpanel" id="nx-m" aria-labelledby="nx-tab-m">
+      <fieldset><legend>In the batch</legend>${[1, 2, 3]
+        .map((n) => `<label><input type="checkbox" checked data-part="member-${n}"> image ${n}</label>`)
+        .join("")}</fieldset>
+      <fieldset><legend>Mode</legend>
+        <label><input type="checkbox" data-part="evaluation"> evaluation</label>
+        <label><input type="checkbox" data-part="micro"> micro-batches of one image</label></fieldset>
+      <label class="nx-slider">Exchange image 2 for another <output data-part="swap-text"></output>
+        <input type="range" min="0" max="100" step="5" value="0" data-part="swap"></label>
+      <div class="nx-maps">${Object.entries(KINDS)
+        .map(([k, name]) => `<div class="nx-map" data-kind="${k}"><p>${name} norm${k === "group" ? ", 4 groups" : ""}</p>
+          <div role="img" data-part="map-${k}"></div></div>`)
+        .join("")}</div>
+      <p data-part="map-said" aria-live="polite"></p>
+    </div>
+    <div role="tabpanel" id="nx-a" aria-labelledby="nx-tab-a" hidden>
       <fieldset><legend>Norm</legend>${Object.entries(KINDS)
         .map(([k, name]) => `<label><input type="radio" name="nx-kind" value="${k}"> ${name}</label>`)
         .join("")}</fieldset>
@@ -99,6 +138,7 @@
       figure.prepend(this.root);
       figure.classList.add("norm-explorer-live");
       this.show();
+      this.showMovement();
       this.showFilters();
     }
 
@@ -107,7 +147,10 @@
     }
 
     get block() {
-      const share = Number(this.parts.change.value) / 100;
+      return this.exchanged(Number(this.parts.change.value) / 100);
+    }
+
+    exchanged(share) {
       return BLOCK.map((x, i) => (imageOf(i) === 1 ? (1 - share) * x + share * OTHER[i - C * H * W] : x));
     }
 
@@ -139,6 +182,13 @@
         radio.addEventListener("change", () => { this.kind = radio.value; this.show(); });
       }
       for (const part of ["groups", "change", "outputs"]) this.parts[part].addEventListener("input", () => this.show());
+      for (const part of ["swap", "evaluation", "micro"]) this.parts[part].addEventListener("input", () => this.showMovement());
+      for (const n of [1, 2, 3]) {
+        this.parts[`member-${n}`].addEventListener("input", (e) => {
+          if (!this.members.length) e.target.checked = true; // the last image stays
+          this.showMovement();
+        });
+      }
       for (const part of ["scale", "shift"]) this.parts[part].addEventListener("input", () => this.showFilters());
       const indexOf = (event) => event.target.dataset?.index;
       this.parts.grid.addEventListener("pointerover", (e) => indexOf(e) && this.point(Number(indexOf(e))));
@@ -150,7 +200,8 @@
       for (const tab of tabs) {
         tab.addEventListener("click", () => this.open(tab));
         tab.addEventListener("keydown", (e) => {
-          if (e.key === "ArrowLeft" || e.key === "ArrowRight") this.open(tabs[1 - tabs.indexOf(tab)], true);
+          const step = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
+          if (step) this.open(tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length], true);
         });
       }
     }
@@ -162,6 +213,39 @@
         this.root.querySelector(`#${other.getAttribute("aria-controls")}`).hidden = other !== tab;
       }
       if (focus) tab.focus();
+    }
+
+    get members() {
+      return [0, 1, 2].filter((n) => this.parts[`member-${n + 1}`].checked);
+    }
+
+    showMovement() {
+      const share = Number(this.parts.swap.value) / 100, block = this.exchanged(share);
+      const state = { members: this.members, micro: this.parts.micro.checked, evaluation: this.parts.evaluation.checked };
+      this.parts["swap-text"].textContent = `${this.parts.swap.value}%`;
+      for (const kind of Object.keys(KINDS)) {
+        const groups = { layer: 1, instance: C, group: 4 }[kind] ?? 1;
+        this.drawMap(kind, movement(block, kind, groups, state));
+      }
+      const moved = (n) => state.members.includes(n) && movement(block, "batch", 1, state).slice(n * C, (n + 1) * C).some((m) => m > 1e-9);
+      const others = [0, 2].filter(moved).map((n) => `image ${n + 1}`);
+      this.parts["map-said"].textContent =
+        "Compared with the whole batch in training: the darker, the more the outputs moved. Images 1 and 3 are untouched; " +
+        (others.length ? `under batch norm ${others.join(" and ")} moved all the same.` : "no norm moves them.");
+    }
+
+    drawMap(kind, moved) {
+      const told = [];
+      this.parts[`map-${kind}`].innerHTML = [0, 1, 2]
+        .map((n) => {
+          const row = moved.slice(n * C, (n + 1) * C), out = row.some(Number.isNaN);
+          const mean = row.reduce((a, b) => a + b, 0) / C;
+          told.push(`image ${n + 1} ${out ? "is not in the batch" : `by ${round(mean)}`}`);
+          const cells = row.map((m) => `<span style="--nx-share: ${out ? 0 : Math.min(100, (100 * m) / 1.6).toFixed(0)}%"></span>`);
+          return `<div class="nx-line${out ? " nx-out" : ""}"><i>${n + 1}</i>${cells.join("")}<b>${out ? "out" : round(mean)}</b></div>`;
+        })
+        .join("");
+      this.parts[`map-${kind}`].setAttribute("aria-label", `Outputs of ${KINDS[kind].toLowerCase()} norm moved: ${told.join(", ")}`);
     }
 
     walk(event) {
@@ -253,5 +337,5 @@
 
   const figure = document.getElementById("fig-norm-explorer");
   if (figure) figure.explorer = new Explorer(figure);
-  window.normExplorer = { normalize, standardize, BLOCK, OTHER, FILTERS };
+  window.normExplorer = { normalize, movement, standardize, BLOCK, OTHER, FILTERS };
 })();

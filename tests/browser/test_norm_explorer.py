@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bitdoc.figures.normalization.blocks import apply, explorer_block, same_set
+from bitdoc.figures.normalization.blocks import apply, same_set
+from bitdoc.figures.normalization.explorer import explorer_block, movement
 from bitdoc.network import norms
 
 STATIC = Path(__file__).parents[2] / "docs" / "_static"
@@ -43,6 +44,7 @@ def page(context, file):
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("request", lambda request: troubles.append(request.url) if request.url.startswith("http") else None)
     page.goto(file.as_uri())
+    page.click("#nx-tab-a")
     yield page
     assert not troubles
 
@@ -124,6 +126,49 @@ def test_exchanging_an_image_moves_the_outputs_that_bitdoc_says(page, kind, grou
     assert (counts[0] > 0) == (kind == "batch")
 
 
+STATES = [
+    {"changed": False, "members": (0, 1, 2), "micro": False, "evaluation": False},
+    {"changed": True, "members": (0, 1, 2), "micro": False, "evaluation": False},
+    {"changed": True, "members": (0, 2), "micro": False, "evaluation": False},
+    {"changed": False, "members": (0,), "micro": False, "evaluation": False},
+    {"changed": True, "members": (0, 1, 2), "micro": True, "evaluation": False},
+    {"changed": True, "members": (0, 1), "micro": False, "evaluation": True},
+]
+
+
+@pytest.mark.parametrize("state", STATES, ids=str)
+def test_its_maps_show_the_movement_that_bitdoc_computes(page, state):
+    page.click("#nx-tab-m")
+    for image in {0, 1, 2} - set(state["members"]):
+        page.uncheck(f"[data-part=member-{image + 1}]")
+    for part in ("micro", "evaluation"):
+        page.set_checked(f"[data-part={part}]", state[part])
+    set_slider(page, "swap", 100 * state["changed"])
+    for kind, groups in (("batch", 1), ("layer", 1), ("instance", 8), ("group", 4)):
+        expected = movement(kind, groups, **state).mean(1)
+        shown = page.locator(f"[data-part=map-{kind}] b").all_text_contents()
+        assert shown == ["out" if torch.isnan(mean) else f"{mean:.2f}" for mean in expected]
+        told = page.get_attribute(f"[data-part=map-{kind}]", "aria-label")
+        assert told.count("not in the batch") == 3 - len(state["members"])
+
+
+def test_the_last_image_stays_in_the_batch(page):
+    page.click("#nx-tab-m")
+    page.uncheck("[data-part=member-1]")
+    page.uncheck("[data-part=member-2]")
+    page.click("[data-part=member-3]")
+    assert page.is_checked("[data-part=member-3]")
+
+
+def test_what_moves_is_said(page):
+    page.click("#nx-tab-m")
+    assert "no norm moves them" in text(page, "map-said")
+    set_slider(page, "swap", 100)
+    assert "under batch norm image 1 and image 3 moved all the same" in text(page, "map-said")
+    page.check("[data-part=evaluation]")
+    assert "no norm moves them" in text(page, "map-said")
+
+
 def test_normalized_values_can_be_shown(page):
     page.check("[data-part=outputs]")
     shown = float(page.text_content("[data-index='0']").replace("−", "-"))
@@ -184,6 +229,6 @@ def test_without_javascript_only_the_still_is_there(browser, file):
 
 def test_it_fits_a_phone(page):
     page.set_viewport_size({"width": 360, "height": 800})
-    for tab in ("#nx-tab-a", "#nx-tab-w"):
+    for tab in ("#nx-tab-m", "#nx-tab-a", "#nx-tab-w"):
         page.click(tab)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360

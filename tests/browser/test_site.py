@@ -21,7 +21,8 @@ TOO_WIDE = """() => {
         .slice(0, 5).map(e => e.outerHTML.slice(0, 120));
 }"""
 # A figure whose picture has made place for a widget shows none of its two pictures.
-SHOWN = """() => [...document.querySelectorAll('figure.bit-figure:not(.norm-explorer-live), .bit-figure-plain')]
+SHOWN = """() => [...document.querySelectorAll('figure.bit-figure, .bit-figure-plain')]
+    .filter(f => !f.matches('.norm-explorer-live, .norm-circle-live'))
     .filter(f => f.checkVisibility())
     .map(f => [...f.querySelectorAll('img')].filter(i => i.checkVisibility()).map(i => i.className))"""
 BROKEN = """() => [...document.querySelectorAll('img')]

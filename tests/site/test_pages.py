@@ -98,6 +98,13 @@ def test_every_figure_has_a_light_and_a_dark_picture(pages: dict[str, BeautifulS
             assert [link["href"] for link in figure.select("a.only-light, a.only-dark")] == pictures
 
 
+def test_the_comparison_can_be_fetched_for_a_slide(site: Path, pages: dict[str, BeautifulSoup]) -> None:
+    links = pages["normalization.html"].select("#fig-norm-compare a.download")
+    assert [link.get_text() for link in links] == ["PNG", "PDF"]
+    starts = [(site / unquote(link["href"])).read_bytes()[:4] for link in links]
+    assert starts == [b"\x89PNG", b"%PDF"]
+
+
 def test_gallery_pages_show_captured_figures(site: Path, pages: dict[str, BeautifulSoup]) -> None:
     shown = {name: page for name, page in pages.items() if name.startswith("gallery/plot_")}
     scripts = {path.stem for path in (ROOT / "examples").glob("plot_*.py")}

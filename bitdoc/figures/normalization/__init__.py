@@ -1,3 +1,3 @@
 """Figures of the normalization page."""
 
-from bitdoc.figures.normalization import blocks, live, measured, published, weights
+from bitdoc.figures.normalization import blocks, circle, compare, explorer, live, measured, offsets, published, weights

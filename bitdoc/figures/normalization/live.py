@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import torch
@@ -16,19 +17,21 @@ from bitdoc.network import norms, resnet
 # ---- The scale of activations through twenty layers ----------------------------------------------------------------
 
 LAYERS = 20
+_DEFAULT = "PyTorch's default"
 #: Standard deviation of the weights, in units of He et al.'s sqrt(2 / fan-in). PyTorch's default is sqrt(1/6) of it.
-STARTS = {"1.5 × He": 1.5, "He": 1.0, "PyTorch's default": (1 / 6) ** 0.5}
+STARTS = {"1.5 × He": 1.5, "He": 1.0, _DEFAULT: (1 / 6) ** 0.5}
+DRAWS = range(10)
 
 
 @cache
 @torch.no_grad()
-def scales(start: str, kind: str | None) -> list[float]:
+def scales(start: str, kind: str | None, seed: int = 0) -> list[float]:
     """Root mean square of the activations after each of twenty 3x3 convolutions with ReLU.
 
     ``start`` is a key of :data:`STARTS`; ``kind`` is a norm before each ReLU, or None. The input is 16 noise images.
     """
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(16, 32, 16, 16, generator=generator)
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(16, 32, 8, 8, generator=generator)
     out = [x.square().mean().sqrt().item()]
     for _ in range(LAYERS):
         filters = torch.randn(32, 32, 3, 3, generator=generator) * STARTS[start] * (2 / (32 * 9)) ** 0.5
@@ -42,33 +45,46 @@ def scales(start: str, kind: str | None) -> list[float]:
     return out
 
 
+def expected_scale(start: str, layer: int) -> float:
+    """Root of the mean square that the activations have after ``layer`` layers, averaged over all random weights.
+
+    He's scale doubles the mean square in the convolution, and the ReLU halves it; any other scale enters squared.
+    """
+    return STARTS[start] ** layer
+
+
 @figure(
     "norm-depth",
     caption=(
         "Size of the activations (root mean square, logarithmic axis) on their way through twenty convolutions with "
-        "ReLU, 32 channels each, for three common scales of random weights. Left: nothing else. Right: the same "
-        "weights with batch norm (lines) or group norm (circles) before each ReLU; the three starts coincide."
+        "ReLU, 32 channels each, for three common scales of random weights. Left: nothing else; each thin line is one "
+        f"of {len(DRAWS)} draws of the weights, the dashed line the average over all weights. Right: one draw with "
+        "batch norm (lines) or group norm (circles) before each ReLU; the three starts coincide."
     ),
     alt=(
-        "Left, three lines on a logarithmic axis: one grows a thousandfold over twenty layers, one stays level, one "
-        "shrinks more than a hundred-millionfold. Right, with batch or group norm, all lines are flat and lie on each "
-        "other."
+        f"Left, on a logarithmic axis: with weights 1.5 times He's the activations grow by {1.5**LAYERS:,.0f} over "
+        f"twenty layers, with He's they stay level, with PyTorch's default they shrink by "
+        f"{6 ** (LAYERS / 2) / 1e6:.0f} million. Right, with batch or group norm, all lines are "
+        "flat and lie on each other."
     ),
 )
 def depth() -> Figure:
     """Draw the scale of activations through twenty layers, without and with normalization."""
     fig, (left, right) = style.new(7.2, 3.4, columns=2, sharey=True)
-    for start, colour in zip(STARTS, ("orange", "blue", "purple"), strict=True):
-        plain = scales(start, None)
-        left.plot(range(LAYERS + 1), plain, color=style.COLOURS[colour])
-        nudge = {"xytext": (-4, 9), "ha": "right"} if plain[-1] > 1e-3 else {"xytext": (6, 8), "ha": "left"}
-        place = LAYERS if plain[-1] > 1e-3 else LAYERS // 2
-        style.label(left, place, plain[place], start, style.COLOURS[colour], **nudge)
-        right.plot(range(LAYERS + 1), scales(start, "batch"), color=style.COLOURS[colour])
-        right.plot(range(LAYERS + 1), scales(start, "group"), "o", color=style.COLOURS[colour], mfc="none", ms=6)
-    left.set(yscale="log", xlabel="layer", ylabel="size of activations (rms)", title="no normalization")
-    right.set(xlabel="layer", title="batch or group norm")
-    right.text(LAYERS / 2, 6, "all three starts, both norms", ha="center", fontsize=9)
+    layers = range(LAYERS + 1)
+    for start in STARTS:
+        ink = style.COLOURS["grey"]
+        for seed in DRAWS:
+            left.plot(layers, scales(start, None, seed), color=ink, linewidth=0.7, alpha=0.6)
+        left.plot(layers, [expected_scale(start, layer) for layer in layers], "--", color=style.ink(), linewidth=1.6)
+        place = LAYERS if start != _DEFAULT else LAYERS // 2
+        nudge = {"xytext": (-4, 12), "ha": "right"} if place == LAYERS else {"xytext": (6, 10), "ha": "left"}
+        style.label(left, place, expected_scale(start, place), start, ink, **nudge)
+        right.plot(layers, scales(start, "batch"), color=style.COLOURS["blue"])
+        right.plot(layers, scales(start, "group"), "o", color=style.COLOURS["orange"], mfc="none", ms=6)
+    left.set(yscale="log", xlabel="layer", ylabel="size of activations (rms)", title="without a norm it grows or dies")
+    right.set(xlabel="layer", title="with a norm it stays")
+    right.text(LAYERS / 2, 6, "all three starts, batch or group norm", ha="center", fontsize=9)
     for ax in (left, right):
         ax.set_xticks(range(0, LAYERS + 1, 5))
         ax.grid(axis="y")
@@ -77,15 +93,14 @@ def depth() -> Figure:
 
 @value("norm-depth-grow")
 def depth_grow() -> str:
-    """Factor between the last and the first layer with weights 1.5 times He's."""
-    return f"{scales('1.5 × He', None)[-1] / scales('1.5 × He', None)[0]:,.0f}"
+    """Factor between the last and the first layer with weights 1.5 times He's, averaged over all weights."""
+    return f"{expected_scale('1.5 × He', LAYERS):,.0f}"
 
 
 @value("norm-depth-shrink")
 def depth_shrink() -> str:
-    """Factor between the first and the last layer with PyTorch's default weights, in millions."""
-    plain = scales("PyTorch's default", None)
-    return f"{plain[0] / plain[-1] / 1e6:,.0f} million"
+    """Factor between the first and the last layer with PyTorch's default weights, averaged over all weights."""
+    return f"{1e-6 / expected_scale(_DEFAULT, LAYERS):,.0f} million"
 
 
 # ---- What a batch of 2, 8 or 32 does to a mean ----------------------------------------------------------------------
@@ -100,17 +115,26 @@ def batch_means(batch: int, draws: int = 400) -> tuple[Tensor, Tensor]:
     return values.mean(1), values.std(1, correction=0)
 
 
+def exact_statistics(batch: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """What :func:`batch_means` scatters around: mean and spread of the batches' means, and of their spreads.
+
+    ``batch`` times the variance of a normal batch is chi-square distributed with ``batch - 1`` degrees of freedom.
+    """
+    spread = math.sqrt(2 / batch) * math.gamma(batch / 2) / math.gamma((batch - 1) / 2)
+    return (0.0, batch**-0.5), (spread, math.sqrt((batch - 1) / batch - spread**2))
+
+
 @figure(
     "norm-batch-mean",
     format="png",
     caption=(
         "Each dot is the mean (left) or the standard deviation (right) of one random batch of 2, 8 or 32 values from "
-        "a population of mean 0 and standard deviation 1 (dashed); 400 batches each. The bars span one standard "
-        "deviation of the dots to either side of their mean."
+        "a normal population of mean 0 and standard deviation 1 (dashed); 400 batches each. The bars and their numbers "
+        "are exact: the average over all batches, and one standard deviation to either side."
     ),
     alt=(
-        "Clouds of dots. Means of batches of 2 scatter from about minus 2 to 2, of 32 only from about minus one half "
-        "to one half. The standard deviation of a batch of 2 is often near 0 and on average well below 1."
+        "Clouds of dots. Means of batches of 2 scatter by 0.71, of 32 only by 0.18. The standard deviation of a batch "
+        "of 2 is often near 0 and 0.56 on average, where the truth is 1."
     ),
 )
 def batch_mean() -> Figure:
@@ -122,15 +146,9 @@ def batch_mean() -> Figure:
             dots = batch_means(batch)[index]
             height = row + 0.5 * (torch.rand(len(dots), generator=torch.Generator().manual_seed(row)) - 0.5)
             ax.plot(dots.tolist(), height.tolist(), ".", color=style.COLOURS["blue"], alpha=0.35, ms=4)
-            centre, spread = dots.mean().item(), dots.std().item()
-            ax.plot([centre - spread, centre + spread], [row - 0.36] * 2, color=style.COLOURS["orange"], linewidth=3)
-            ax.text(
-                centre + spread + 0.06,
-                row - 0.37,
-                f"{centre:.2f} ± {spread:.2f}".replace("-", "−"),
-                fontsize=9,
-                va="center",
-            )
+            center, spread = exact_statistics(batch)[index]
+            ax.plot([center - spread, center + spread], [row - 0.36] * 2, color=style.ink(), linewidth=3)
+            ax.text(center + spread + 0.06, row - 0.37, f"{center:.2f} ± {spread:.2f}", fontsize=9, va="center")
         ax.set_yticks(range(len(BATCHES)), [f"batch of {batch}" for batch in BATCHES])
     panels[0].set(xlabel="mean of the batch", ylim=(len(BATCHES) - 0.55, -0.6))
     panels[1].set(xlabel="standard deviation of the batch")
@@ -139,8 +157,8 @@ def batch_mean() -> Figure:
 
 @value("norm-batch2-spread")
 def batch2_spread() -> str:
-    """Average standard deviation of a batch of two values from a population whose own is 1."""
-    return f"{batch_means(2)[1].mean():.2f}"
+    """Average standard deviation of a batch of two values from a normal population whose own is 1."""
+    return f"{exact_statistics(2)[1][0]:.2f}"
 
 
 # ---- Running statistics, and what another data set does to them -----------------------------------------------------
@@ -167,8 +185,8 @@ def running(steps: int = 100, batch: int = 8) -> tuple[list[float], list[float]]
     caption=(
         "One channel of a batch-norm layer, step by step. Dots: the mean of each training batch (8 values), which "
         "training subtracts. Line: the running mean, which inference subtracts; each step moves it one tenth of the "
-        "way to the dot. At step 60 the data set changes: for some twenty steps the line fits neither the old data "
-        "nor the new."
+        "way to the dot, PyTorch's default. At step 60 the data set changes: for some twenty steps the line fits "
+        "neither the old data nor the new."
     ),
     alt=(
         "Dots scatter around 1 and, from step 60 on, around 2.5. The running mean climbs from 0 to 1 in about twenty "
@@ -180,12 +198,12 @@ def running_statistics() -> Figure:
     means, track = running()
     fig, ax = style.new(7.2, 3.0)
     ax.plot(means, "o", color=style.COLOURS["blue"], alpha=0.6, ms=4)
-    ax.plot(track, color=style.COLOURS["orange"])
+    ax.plot(track, color=style.ink())
     ax.axvline(MOVE - 0.5, color=style.ink(), linestyle="--", linewidth=1)
     ax.text(MOVE - 2, 4.2, "upstream data", ha="right", va="top", fontsize=9)
     ax.text(MOVE + 1, 4.2, "downstream data", ha="left", va="top", fontsize=9)
     ax.text(22, 1.9, "mean of each batch: used in training", color=style.COLOURS["blue"], fontsize=9, ha="center")
-    ax.text(24, 0.12, "running mean: used at inference", color=style.COLOURS["orange"], fontsize=9, ha="center")
+    ax.text(24, 0.12, "running mean: used at inference", color=style.ink(), fontsize=9, ha="center")
     ax.set(xlabel="training step", ylabel="mean of the channel", ylim=(-0.2, 4.3), xlim=(-2, 101))
     return fig
 

@@ -1,7 +1,8 @@
-"""Normalization page: what bitdoc measured, batch size and transfer in miniature. Without records: labelled places."""
+"""Normalization page: what bitdoc measured, accuracy and channels of three norms. Without records: labelled places."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from statistics import mean, stdev
 
@@ -10,80 +11,91 @@ from matplotlib.figure import Figure
 
 from bitdoc.figures import figure, style, value
 from bitdoc.records import runs
-from bitdoc.studies.normalization import batch_size as norm_study
-from bitdoc.studies.normalization import transfer as norm_transfer
-from bitdoc.studies.normalization.batch_size import BATCHES, VARIANTS
+from bitdoc.studies.normalization.batch_size import BATCHES, VARIANTS, chosen
 
 SCRIPT = "python examples/plot_norm_batch_size.py --run"
-_LOOK = {"BN": ("blue", "o--"), "BN + WS": ("blue", "o-"), "GN": ("orange", "o--"), "GN + WS": ("orange", "o-")}
+_LOOK = {"BN": ("blue", "-"), "GN": ("orange", "--"), "GN + WS": ("orange", "-")}
+_LARGEST = BATCHES[-1]
+#: 97.5% quantile of Student's t by the number of pairs: half the width of a 95% interval, in standard errors.
+_T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 
 
-def _empty(study: str) -> Figure:
+def _empty() -> Figure:
     fig, ax = style.new(7.2, 2.2)
-    text = f"This place is empty: the runs have not been made.\n\n{SCRIPT} {study}"
+    text = f"This place is empty: the runs have not been made.\n\n{SCRIPT}"
     ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=10)
     ax.set(xticks=[], yticks=[])
     return fig
 
 
-def scores(experiment: str, name: str, **wanted: object) -> list[float]:
-    """Test accuracies, in percent, of all runs of one variant that fit ``wanted``."""
-    norm_kind, standardized = VARIANTS[name]
-    records = runs.load(experiment, norm_kind=norm_kind, standardized=standardized, **wanted)
-    return [record.result["top1"] for record in records]
+def accuracies(name: str, batch: int) -> list[float]:
+    """Test accuracies, in percent, of one variant at one batch size and its chosen learning rate."""
+    return [record.result["top1"] for record in chosen(name, batch)]
 
 
-# ---- Batch size -----------------------------------------------------------------------------------------------------
+def measured() -> list[int]:
+    """Batch sizes at which all variants have runs."""
+    return [batch for batch in BATCHES if all(accuracies(name, batch) for name in VARIANTS)]
 
 
-def _batch_size_alt() -> str:
-    if not runs.load(norm_study.BATCH_SIZE):
+def inside(name: str, what: str, batch: int = _LARGEST) -> list[list[float]]:
+    """``"offset"`` or ``"stuck"``, layer by layer, in the trained networks of one variant; a list for each seed."""
+    return [record.curve[what] for record in chosen(name, batch)]
+
+
+# ---- Accuracy by batch size -----------------------------------------------------------------------------------------
+
+
+def _accuracy_alt() -> str:
+    if not measured():
         return "An empty place: the runs of this figure have not been made."
-    parts = []
-    for name in VARIANTS:
-        means = [(batch, scores(norm_study.BATCH_SIZE, name, batch=batch)) for batch in BATCHES]
-        parts.append(f"{name}: " + ", ".join(f"{mean(s):.0f} at {batch}" for batch, s in means if s))
-    return f"Mean accuracy in percent by batch size. {'; '.join(parts)}."
+    parts = [
+        f"{name}: " + ", ".join(f"{mean(accuracies(name, batch)):.0f} at {batch}" for batch in measured())
+        for name in VARIANTS
+    ]
+    return f"Mean test accuracy in percent by batch size. {'; '.join(parts)}."
 
 
-def _batch_size_caption() -> str:
+def _shown() -> list[runs.RunRecord]:
+    return [record for name in VARIANTS for batch in BATCHES for record in chosen(name, batch)]
+
+
+def _accuracy_caption() -> str:
+    updates = _shown()[0].setting["updates"] if _shown() else "the same number of"
     return (
-        "Measured: accuracy on the 10,000 CIFAR-10 test images of a narrow R14 that has seen 16,000 training images "
-        "once, by batch size. Every run is a dot, lines join the means; plain filters are dashed and open, "
-        "standardized ones solid "
-        "and filled. Chance is 10%. " + runs.provenance(runs.load(norm_study.BATCH_SIZE))
+        f"Measured: accuracy on the 10,000 CIFAR-10 test images of a narrow R14 after {updates} updates, by batch "
+        "size. A dot is a run, lines join the means; norm by norm and batch by batch the learning rate is the best of "
+        "three or more on 2,000 held-out images. Chance is 10%. " + runs.provenance(_shown())
     )
 
 
-@figure("norm-batch-size-measured", caption=_batch_size_caption, alt=_batch_size_alt)
+@figure("norm-batch-size-measured", caption=_accuracy_caption, alt=_accuracy_alt)
 def batch_size() -> Figure:
-    """Draw the batch-size study: two norms, plain and standardized filters, six batch sizes."""
-    if not runs.load(norm_study.BATCH_SIZE):
-        return _empty("batch-size")
-    fig, ax = style.new(7.2, 3.8)
+    """Draw the batch-size study: three norms at three batch sizes, after the same number of updates."""
+    batches = measured()
+    if not batches:
+        return _empty()
+    fig, ax = style.new(7.2, 3.6)
     ends = []
     for place, name in enumerate(VARIANTS):
-        colour, line = style.COLOURS[_LOOK[name][0]], _LOOK[name][1]
-        fill = colour if "WS" in name else style.ink("paper")
-        # The four variants of one batch size stand side by side, so that their dots do not hide each other.
-        points = [
-            (column + 0.06 * (place - 1.5), dots)
-            for column, batch in enumerate(BATCHES)
-            if (dots := scores(norm_study.BATCH_SIZE, name, batch=batch))
-        ]
-        for x, dots in points:
-            ax.plot([x] * len(dots), dots, "o", color=colour, mfc=fill, ms=4.5)
-        if points:
-            ax.plot([x for x, _ in points], [mean(dots) for _, dots in points], line[1:], color=colour, linewidth=1.5)
-            ends.append((mean(points[-1][1]), len(BATCHES) - 0.85, name, colour))
+        ink, line = style.COLOURS[_LOOK[name][0]], _LOOK[name][1]
+        fill = style.ink("paper") if line == "--" else ink
+        # The variants of one batch size stand side by side, so that their dots do not hide each other.
+        spots = [column + 0.07 * (place - 1) for column in range(len(batches))]
+        for spot, batch in zip(spots, batches, strict=True):
+            dots = accuracies(name, batch)
+            ax.plot([spot] * len(dots), dots, "o", color=ink, mfc=fill, ms=4.5)
+        means = [mean(accuracies(name, batch)) for batch in batches]
+        ax.plot(spots, means, line, color=ink, linewidth=1.5)
+        ends.append((means[-1], len(batches) - 0.9, name, ink))
     _label_apart(ax, ends, gap=0.06)
-    ax.set_xticks(range(len(BATCHES)), [str(batch) for batch in BATCHES])
-    ax.set(xlabel="batch size (no runs between 32 and 256)", ylabel="test accuracy, %", xlim=(-0.4, len(BATCHES) - 0.1))
+    ax.set_xticks(range(len(batches)), [str(batch) for batch in batches])
+    ax.set(xlabel="batch size", ylabel="test accuracy, %", xlim=(-0.4, len(batches) - 0.3))
     return fig
 
 
 def _label_apart(ax: Axes, ends: list[tuple[float, float, str, str]], gap: float) -> None:
-    """Label lines, given as (y, x, name, colour) of their right ends, at least ``gap`` of the axis apart."""
+    """Label lines, given as (y, x, name, color) of their right ends, at least ``gap`` of the axis apart."""
     low, high = ax.get_ylim()
     height = -float("inf")
     for y, x, name, colour in sorted(ends):
@@ -91,108 +103,102 @@ def _label_apart(ax: Axes, ends: list[tuple[float, float, str, str]], gap: float
         style.label(ax, x, height, name, colour, xytext=(8, 0))
 
 
-# ---- Transfer -------------------------------------------------------------------------------------------------------
+# ---- Inside the trained networks ------------------------------------------------------------------------------------
 
 
-def _transfer_caption() -> str:
-    records = runs.load(norm_transfer.UPSTREAM) + runs.load(norm_transfer.TRANSFER)
+def _inside_caption() -> str:
+    records = [record for name in VARIANTS for record in chosen(name, _LARGEST)]
     return (
-        "Measured: the four variants of a small network (R14x0.25) after three epochs of Tiny ImageNet (left, its "
-        "validation images) and fine-tuned on ten CIFAR-10 images of each class (right, all test images). A dot is "
-        "one pre-training, or "
-        "one pair of pre-training and few-shot subset; the bar is the mean. " + runs.provenance(records)
+        f"Measured: the trained networks of the batch-size study, at a batch of {_LARGEST}, layer by layer from input "
+        "to output; only norms that follow a convolution directly. Left: distance of a channel's mean from 0 behind "
+        "the norm, before its learned scale and offset, averaged over the channels, in standard deviations. Right: "
+        "channels that the ReLU passes for less than 1% or more than 99% of the values. Thin: runs; thick: their mean. "
+        + runs.provenance(records)
     )
 
 
-def _transfer_alt() -> str:
-    if not runs.load(norm_transfer.TRANSFER):
+def _overall(name: str, what: str) -> float:
+    return mean(mean(row) for row in inside(name, what))
+
+
+def _inside_alt() -> str:
+    if not inside("GN", "offset"):
         return "An empty place: the runs of this figure have not been made."
-    parts = []
-    for name in VARIANTS:
-        up, down = scores(norm_transfer.UPSTREAM, name), scores(norm_transfer.TRANSFER, name)
-        parts.append(f"{name} {mean(up):.1f} and {mean(down):.1f}" if up and down else f"{name} not measured")
-    return f"Mean accuracy in percent upstream and after transfer: {'; '.join(parts)}."
+    offsets = ", ".join(f"{name} {_overall(name, 'offset'):.2f}" for name in VARIANTS)
+    shares = ", ".join(f"{name} {100 * _overall(name, 'stuck'):.0f}" for name in VARIANTS)
+    return f"Averaged over the layers, the offset of a channel is {offsets}; stuck channels, in percent: {shares}."
 
 
-@figure("norm-transfer-measured", caption=_transfer_caption, alt=_transfer_alt)
-def transfer() -> Figure:
-    """Draw the transfer study: accuracy upstream and downstream of the four variants."""
-    if not runs.load(norm_transfer.TRANSFER):
-        return _empty("transfer")
-    fig, panels = style.new(7.2, 3.4, columns=2)
-    studies = (
-        (norm_transfer.UPSTREAM, "upstream: Tiny ImageNet"),
-        (norm_transfer.TRANSFER, "downstream: CIFAR-10, 10 per class"),
-    )
-    for ax, (experiment, title) in zip(panels, studies, strict=True):
-        for place, name in enumerate(VARIANTS):
-            dots, colour = sorted(scores(experiment, name)), style.COLOURS[_LOOK[name][0]]
-            spots = [place + 0.3 * (rank / max(1, len(dots) - 1) - 0.5) for rank in range(len(dots))]
-            fill = colour if "WS" in name else style.ink("paper")
-            ax.plot(spots, dots, "o", color=colour, mfc=fill, ms=4.5, alpha=0.8)
-            if dots:
-                ax.plot([place - 0.28, place + 0.28], [mean(dots)] * 2, color=colour)
-                ax.text(place + 0.3, mean(dots), f"{mean(dots):.1f}", color=colour, fontsize=9, va="center")
-        ax.set_xticks(range(len(VARIANTS)), [name.replace(" + ", "\n+ ") for name in VARIANTS])
-        ax.set(title=title, xlim=(-0.5, 3.9))
-    panels[0].set_ylabel("accuracy, %")
+@figure("norm-offset-trained", caption=_inside_caption, alt=_inside_alt)
+def trained() -> Figure:
+    """Draw offsets and stuck channels over the layers of trained networks."""
+    if not all(inside(name, "offset") for name in VARIANTS):
+        return _empty()
+    fig, panels = style.new(7.2, 3.2, columns=2)
+    for ax, what, scale in ((panels[0], "offset", 1), (panels[1], "stuck", 100)):
+        ends = []
+        for name in VARIANTS:
+            ink, line = style.COLOURS[_LOOK[name][0]], _LOOK[name][1]
+            rows = [[scale * number for number in row] for row in inside(name, what)]
+            layers = range(1, len(rows[0]) + 1)
+            for row in rows:
+                ax.plot(layers, row, line, color=ink, linewidth=0.6, alpha=0.6)
+            means = [mean(column) for column in zip(*rows, strict=True)]
+            ax.plot(layers, means, line, color=ink)
+            ends.append((means[-1], float(layers[-1]), name, ink))
+        _label_apart(ax, ends, gap=0.09)
+        ax.set(xlabel="layer", xlim=(1, len(layers) + 2.4))
+        ax.set_xticks(layers)
+    panels[0].set(ylabel="offset of a channel")
+    panels[1].set(ylabel="channels stuck, %")
     return fig
 
 
 # ---- Numbers for the text -------------------------------------------------------------------------------------------
 
 
-def _gap(experiment: str, first: str, second: str, **wanted: object) -> str:
-    """Mean of the first variant minus mean of the second, in points, with a sign."""
-    one, two = scores(experiment, first, **wanted), scores(experiment, second, **wanted)
-    return f"{mean(one) - mean(two):+.1f}".replace("-", "−") if one and two else "(not measured)"
-
-
-def _paired_gap(first: str, second: str) -> str:
-    """Mean and standard deviation of the difference of two variants on the same pre-training seed and subset."""
-    by_pair = []
-    for name in (first, second):
-        norm_kind, standardized = VARIANTS[name]
-        records = runs.load(norm_transfer.TRANSFER, norm_kind=norm_kind, standardized=standardized)
-        by_pair.append({(r.setting["upstream_seed"], r.setting["subset_seed"]): r.result["top1"] for r in records})
-    gaps = [by_pair[0][pair] - by_pair[1][pair] for pair in by_pair[0].keys() & by_pair[1].keys()]
-    if len(gaps) < 2:
+def gain(name: str, other: str, batch: int) -> str:
+    """Points by which ``name`` leads ``other`` at one batch size: mean over seeds, and its 95% interval."""
+    pairs = [
+        {record.setting["seed"]: record.result["top1"] for record in chosen(variant, batch)}
+        for variant in (name, other)
+    ]
+    gaps = [pairs[0][seed] - pairs[1][seed] for seed in pairs[0].keys() & pairs[1].keys()]
+    if len(gaps) not in _T95:
         return "(not measured)"
-    return f"{mean(gaps):+.1f} ± {stdev(gaps):.1f}".replace("-", "−")
+    half = _T95[len(gaps)] * stdev(gaps) / math.sqrt(len(gaps))
+    middle = mean(gaps)
+    return f"{middle:.1f} points (95% interval {middle - half:.1f} to {middle + half:.1f})".replace("-", "−")
 
 
-def _mean_text(experiment: str, name: str, **wanted: object) -> str:
-    dots = scores(experiment, name, **wanted)
+def _mean_accuracy(name: str, batch: int) -> str:
+    dots = accuracies(name, batch)
     return f"{mean(dots):.1f}" if dots else "(not measured)"
 
 
-def _extreme(pick: Callable[[list[float]], float], name: str) -> str:
-    """Lowest or highest mean of a variant over the batch sizes up to 32."""
-    small = [scores(norm_study.BATCH_SIZE, name, batch=batch) for batch in BATCHES if batch <= 32]
-    return f"{pick([mean(dots) for dots in small if dots]):.1f}" if any(small) else "(not measured)"
+def _inside_text(name: str, what: str, scale: float, digits: int) -> str:
+    return f"{scale * _overall(name, what):.{digits}f}" if inside(name, what) else "(not measured)"
 
 
-def _quote(id: str, function: Callable[..., str], *args: str, **wanted: object) -> None:
-    value(id)(lambda: function(*args, **wanted))
+def _quote(id: str, function: Callable[..., str], *args: object) -> None:
+    value(id)(lambda: function(*args))
 
 
 def _register_values() -> None:
-    """``norm-bn-2``: mean by variant and batch; ``norm-gap-2``: GN over BN; ``norm-up-gn``, ``norm-down-gn``."""
-    short = {"BN": "bn", "BN + WS": "bn-ws", "GN": "gn", "GN + WS": "gn-ws"}
+    """``norm-acc-gn-ws-2``: accuracy; ``norm-gain-ws-2``: GN + WS over GN; ``norm-gain-bn-2``: GN over BN; ...
+
+    ``norm-trained-offset-gn`` and ``norm-trained-stuck-gn``: means over the layers of the trained networks.
+    """
+    short = {"BN": "bn", "GN": "gn", "GN + WS": "gn-ws"}
     for name, key in short.items():
         for batch in BATCHES:
-            _quote(f"norm-{key}-{batch}", _mean_text, norm_study.BATCH_SIZE, name, batch=batch)
-        _quote(f"norm-up-{key}", _mean_text, norm_transfer.UPSTREAM, name)
-        _quote(f"norm-down-{key}", _mean_text, norm_transfer.TRANSFER, name)
+            _quote(f"norm-acc-{key}-{batch}", _mean_accuracy, name, batch)
+        _quote(f"norm-trained-offset-{key}", _inside_text, name, "offset", 1, 2)
+        _quote(f"norm-trained-stuck-{key}", _inside_text, name, "stuck", 100, 0)
     for batch in BATCHES:
-        _quote(f"norm-gap-{batch}", _gap, norm_study.BATCH_SIZE, "GN", "BN", batch=batch)
-        _quote(f"norm-ws-gain-{batch}", _gap, norm_study.BATCH_SIZE, "GN + WS", "GN", batch=batch)
-    value("norm-lead-2")(lambda: _gap(norm_study.BATCH_SIZE, "GN", "BN", batch=2).lstrip("+"))
-    value("norm-behind-32")(lambda: _gap(norm_study.BATCH_SIZE, "BN", "GN", batch=32).lstrip("+"))
-    value("norm-gn-ws-low")(lambda: _extreme(min, "GN + WS"))
-    value("norm-gn-ws-high")(lambda: _extreme(max, "GN + WS"))
-    _quote("norm-down-gap", _paired_gap, "GN + WS", "BN")
-    _quote("norm-down-ws-gain", _paired_gap, "GN + WS", "GN")
+        _quote(f"norm-gain-ws-{batch}", gain, "GN + WS", "GN", batch)
+        _quote(f"norm-gain-gn-{batch}", gain, "GN", "BN", batch)
+        _quote(f"norm-gain-gn-ws-{batch}", gain, "GN + WS", "BN", batch)
 
 
 _register_values()

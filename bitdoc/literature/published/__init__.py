@@ -35,6 +35,8 @@ from bitdoc.literature.published.mixup import (
 )
 from bitdoc.literature.published.models import FOCAL_LOSS
 from bitdoc.literature.published.normalization import (
+    BN_STEPS,
+    BN_UNFROZEN,
     GN_BATCH_SIZE,
     GN_GROUPS,
     GN_NORMS,
@@ -47,6 +49,8 @@ from bitdoc.literature.published.transfer import YOSINSKI
 from bitdoc.literature.published.values import Published
 
 __all__ = [
+    "BN_STEPS",
+    "BN_UNFROZEN",
     "COURSE_REPORT_R50X3",
     "CUTMIX_ILSVRC",
     "FIG1_R50",

@@ -1,0 +1,172 @@
+"""Normalization page: batch norm, group norm, weight standardization and their pair on one screen, and as a table."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from bitdoc.figures import figure, style, table
+
+#: What stands under the picture, so that it may be shown without the page.
+CREDIT = (
+    "bitdoc: Big Transfer, explained by experiments. The bitdoc authors, CC BY 4.0. "
+    "BN: Ioffe & Szegedy 2015. GN: Wu & He 2018. WS: Qiao et al. 2019."
+)
+ROWS = (
+    "what is normalized",
+    "one mean over",
+    "at inference",
+    "a batch of one",
+    "what it cannot do",
+    "cost",
+    "take it when",
+)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One column: short and full name, color, and a text for each of :data:`ROWS`."""
+
+    short: str
+    name: str
+    color: str
+    told: tuple[str, ...]
+
+
+METHODS = (
+    Method(
+        "BN",
+        "Batch norm",
+        "blue",
+        (
+            "activations",
+            "one channel of all images",
+            "running mean and variance, kept from training",
+            "trains badly: the mean of one image stands for the data",
+            "work with few images, micro-batches, or new data on old statistics",
+            "chips wait for each other if they share means; free at inference, folded",
+            "one data set, 32 or more images on each chip",
+        ),
+    ),
+    Method(
+        "GN",
+        "Group norm",
+        "orange",
+        (
+            "activations",
+            "a group of channels of one image",
+            "the image's own means, as in training",
+            "no change",
+            "keep single channels near zero: some are always on or off",
+            "means of every image, also at inference",
+            "batches are small and filters cannot be standardized",
+        ),
+    ),
+    Method(
+        "WS",
+        "Weight standardization",
+        "purple",
+        (
+            "filters",
+            "the weights of one filter",
+            "nothing: filters are standardized once",
+            "no change",
+            "set the scale of activations: needs a norm behind it",
+            "filters anew at each training step; free at inference",
+            "never alone",
+        ),
+    ),
+    Method(
+        "GN + WS",
+        "Both: what BiT uses",
+        "orange",
+        (
+            "activations and filters",
+            "a group of one image; one filter",
+            "the image's own means; filters as for WS",
+            "no change",
+            "be folded away at inference",
+            "those of GN and of WS",
+            "few images on a chip, micro-batches, or others will fine-tune",
+        ),
+    ),
+)
+
+_COLUMN, _LABEL = 1.51, 1.02  # inches: a method's column, the names of the rows
+_LINE, _GAP, _TOP = 0.158, 0.13, 1.28  # inches: a line of text, the space between rows, head and pictures
+_SIZE, _ACROSS = 8.4, 21  # points; characters in a line
+
+
+def _cells(ax: Axes, x: float, y: float, rows: int, columns: int, marked: set[tuple[int, int]], color: str) -> None:
+    """Draw a small grid, its top left corner at ``(x, y)``, with the cells of ``marked`` (row, column) colored."""
+    side = 0.105
+    for row in range(rows):
+        for column in range(columns):
+            face = color if (row, column) in marked else style.ink("wash")
+            corner = (x + column * side * 1.25, y - (row + 1) * side)
+            ax.add_patch(
+                Rectangle(corner, side * 1.2, side * 0.92, facecolor=face, edgecolor=style.ink("faint"), lw=0.5)
+            )
+
+
+def _icon(ax: Axes, method: Method, x: float, y: float) -> None:
+    """Draw the set that shares a mean: in a block of 6 channels (down) and 3 images (across), or in a 3x3 filter."""
+    ink = style.COLOURS[method.color]
+    sets = {"BN": {(2, n) for n in range(3)}, "WS": {(r, c) for r in range(3) for c in range(3)}}
+    group = {(r, 1) for r in (2, 3)}
+    if method.short != "WS":
+        _cells(ax, x, y, 6, 3, sets.get(method.short, group), ink)
+    if method.short in ("WS", "GN + WS"):
+        _cells(ax, x + (0 if method.short == "WS" else 0.62), y - 0.16, 3, 3, sets["WS"], style.COLOURS["purple"])
+
+
+@figure(
+    "norm-compare",
+    caption=(
+        "The four methods on one screen. The small pictures mark what shares one mean: in a block of six channels "
+        "(down) and three images (across), or among the nine weights of a filter. {numref}`tab-norm-compare` has the "
+        "same words as text."
+    ),
+    alt="; ".join(
+        f"{method.name} ({method.short}): "
+        + ", ".join(f"{row}: {text}" for row, text in zip(ROWS, method.told, strict=True))
+        for method in METHODS
+    ),
+)
+def compare() -> Figure:
+    """Draw the comparison of batch norm, group norm, weight standardization and group norm with standardization."""
+    wrapped = [[textwrap.wrap(text, _ACROSS, break_on_hyphens=False) for text in method.told] for method in METHODS]
+    lines = [max(len(column[row]) for column in wrapped) for row in range(len(ROWS))]
+    height = _TOP + sum(count * _LINE + _GAP for count in lines) + 0.42
+    width = _LABEL + _COLUMN * len(METHODS) + 0.1
+    fig = Figure(figsize=(width, height))
+    ax = fig.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(-height, 0))
+    ax.axis("off")
+    for column, method in enumerate(METHODS):
+        x = 0.1 + _LABEL + column * _COLUMN
+        color = style.words(style.COLOURS[method.color])
+        ax.text(x, -0.12, method.short, color=color, weight="bold", fontsize=13, va="top")
+        ax.text(x, -0.36, method.name, color=color, fontsize=8.8, va="top")
+        _icon(ax, method, x, -0.56)
+    y = -_TOP
+    for row, (name, count) in enumerate(zip(ROWS, lines, strict=True)):
+        ax.plot((0.1, width - 0.1), (y + _GAP / 2,) * 2, color=style.ink("faint"), linewidth=0.8)
+        ax.text(0.1, y, "\n".join(textwrap.wrap(name, 12)), weight="bold", fontsize=_SIZE, va="top", linespacing=1.3)
+        for column, texts in enumerate(wrapped):
+            place = 0.1 + _LABEL + column * _COLUMN
+            ax.text(place, y, "\n".join(texts[row]), fontsize=_SIZE, va="top", linespacing=1.3)
+        y -= count * _LINE + _GAP
+    ax.text(0.1, y - 0.02, "\n".join(textwrap.wrap(CREDIT, 118)), fontsize=7.4, va="top", color=style.COLOURS["grey"])
+    return fig
+
+
+@table("norm-compare", caption="The comparison of {numref}`fig-norm-compare` in words")
+def compared() -> list[list[str]]:
+    """Rows of the comparison, a column for each method."""
+    head = ["", *(method.short for method in METHODS)]
+    return [head, *([f"**{row}**", *(m.told[n] for m in METHODS)] for n, row in enumerate(ROWS))]
