@@ -8,7 +8,7 @@ learns to find rectangles.
 .. code-block:: bash
 
    python examples/plot_retinanet.py          # draw from the cached run
-   python examples/plot_retinanet.py --run    # train the small detector again, in less than a minute
+   python examples/plot_retinanet.py --run    # train the small detector again, in some minutes
 """
 
 # %%
@@ -49,21 +49,25 @@ print({name: len(level) for name, level in boxes.items()})
 anchors = figures.draw("retinanet-anchors")
 
 # %%
+# The task of the small detector: one to four bright rectangles on noise, upright or lying.
+
+images, targets = rectangles.draw(2, 128, torch.Generator().manual_seed(0))
+print(targets)
+
+# %%
+# A run leaves a record; the two figures below are drawn from it.
+
+if flags.run:
+    print(f"wrote {runs.write(rectangles.measure())}")
+
+# %%
 # Nearly all answers are "background", easily given. Focal loss keeps their sum from drowning the rest.
 
 focal = figures.draw("focal-loss")
 
 # %%
-# The task of the small detector: one or two bright rectangles on noise, upright or lying.
+# Trained with it, the detector finds what it has never seen.
 
-images, targets = rectangles.draw(2, 64, torch.Generator().manual_seed(0))
-print(targets)
-
-# %%
-# A run leaves a record; the figure is drawn from it.
-
-if flags.run:
-    print(f"wrote {runs.write(rectangles.measure())}")
 learns = figures.draw("retinanet-learns")
 
 # %%

@@ -7,9 +7,13 @@ networks of the ObjectNet rows from timm's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bitdoc.literature import published
+
+#: Columns of the table of models: top-1 accuracy in percent; on ObjectNet top-5, on COCO average precision.
+DATA_SETS = ("ILSVRC-2012", "CIFAR-10", "CIFAR-100", "Pets", "Flowers", "VTAB-1k", "ObjectNet", "COCO")
 
 
 @dataclass(frozen=True)
@@ -21,278 +25,237 @@ class Model:
     name : str
         As the paper writes it.
     family : str
-        ``"BiT"``, ``"generalist"``, ``"specialist"``, ``"semi-supervised"``, ``"VTAB"``, ``"ObjectNet"``,
+        ``"BiT"``, ``"generalist"``, ``"specialist"``, ``"VTAB"``, ``"semi-supervised"``, ``"ObjectNet"``,
         ``"detector"``, ``"normalization"`` or ``"baseline"``.
     what : str
-        One line on the network and the method (MyST inline markup).
+        What sets it apart in its family, and its training data (MyST inline markup).
     millions : float or None
         Parameters in millions.
-    data : str
-        What it was trained on.
     where : str
         Tables and figures of the paper in which it stands.
-    number : str
-        Its number there, with the data set.
+    scores : Mapping
+        Its numbers in the paper by :data:`DATA_SETS`.
     cite : tuple of str
         Keys in ``docs/references.bib``.
+    labels : Mapping
+        Where a number was reached with few labels: how many of each class, by data set.
     ilsvrc : float or None
-        Top-1 accuracy on ILSVRC-2012 with all its labels, %, if a source gives it.
+        Top-1 accuracy on ILSVRC-2012 with all its labels, %, if a source gives it, the BiT paper or another.
     """
 
     name: str
     family: str
     what: str
     millions: float | None
-    data: str
     where: str
-    number: str
+    scores: Mapping[str, float]
     cite: tuple[str, ...]
+    labels: Mapping[str, int] = field(default_factory=dict)
     ilsvrc: float | None = None
 
 
-def _table1(data: str, kind: str) -> str:
-    return f"{data} {published.TABLE1.values[data][kind][0]}"
+def _table1(kind: str, *data_sets: str) -> dict[str, float]:
+    return {data: published.TABLE1.values[data][kind][0] for data in data_sets}
 
 
-def _points(data: str, method: str) -> str:
-    points = published.FIG2_SEMI.values[data][method]
-    return f"{data} " + ", ".join(f"{accuracy} ({labels} per class)" for labels, accuracy in points.items())
+def _most_labels(method: str) -> tuple[dict[str, float], dict[str, int]]:
+    """Of each data set of Fig. 2 the point with the most labels: its accuracy, and the labels of each class."""
+    points = {data: methods[method] for data, methods in published.FIG2_SEMI.values.items() if method in methods}
+    most = {data: max(by_labels) for data, by_labels in points.items()}
+    return {data: points[data][labels] for data, labels in most.items()}, most
 
 
-def _fig3(name: str) -> str:
-    return f"VTAB-1k {published.FIG3.values[name]['all']:.2f}"
+def _semi(name: str, what: str, millions: float | None, *cite: str) -> Model:
+    scores, labels = _most_labels(name)
+    return Model(name, "semi-supervised", what, millions, "Fig. 2", scores, cite, labels)
 
 
-def _objectnet(name: str) -> str:
-    top1, top5 = published.FIG4_BASELINES.values[name]
-    return f"ObjectNet top-1 {top1}, top-5 {top5}"
+def _objectnet(name: str, what: str, millions: float, *cite: str) -> Model:
+    scores = {"ObjectNet": published.FIG4_BASELINES.values[name][1]}
+    return Model(name, "ObjectNet", what, millions, "Figs. 4, 10", scores, (*cite, "barbu2019objectnet"))
 
 
-#: Every system of other authors in a table or figure of the BiT paper, and FixMatch, which only its text names.
+def _baseline() -> Model:
+    scores = {data: row["full"] for data, row in published.FIG1_R50.values.items()}
+    return Model(
+        "Baseline (ILSVRC-2012)",
+        "baseline",
+        "ResNet-50 pre-trained on ILSVRC-2012, says Fig. 1; Figs. 4 and 10 use the same words",
+        25.5,
+        "Figs. 1, 4, 10",
+        scores | {"ObjectNet": published.FIG4_BASELINES.values["Baseline (ILSVRC-2012)"][1]},
+        ("kolesnikov2020bit",),
+        ilsvrc=scores["ILSVRC-2012"],
+    )
+
+
+#: Every system of other authors in a table or figure of the BiT paper, and FixMatch, which its text cites unnamed.
 RIVALS: tuple[Model, ...] = (
     Model(
         "FixRes",
         "generalist",
-        "ResNeXt-101 32x48d, briefly fine-tuned at the resolution at which it is tested",
+        "ResNeXt-101 32x48d, fine-tuned at the resolution of the test; 940M public images by hashtag, then ILSVRC-2012",
         829,
-        "940M public images by hashtag, then ILSVRC-2012",
         "Table 1; Fig. 1",
-        _table1("ILSVRC-2012", "generalist"),
+        _table1("generalist", "ILSVRC-2012"),
         ("touvron2019fixres",),
-        86.4,
+        ilsvrc=86.4,
     ),
     Model(
         "GPipe",
         "generalist",
-        "AmoebaNet-B(18,512), so large that its layers are spread over machines",
+        "AmoebaNet-B(18,512), so large that its layers are spread over machines; ILSVRC-2012 at 480 pixels",
         557,
-        "ILSVRC-2012 at 480 pixels",
         "Table 1; Fig. 1",
-        f"{_table1('CIFAR-10', 'generalist')}, {_table1('Pets', 'generalist')}",
+        _table1("generalist", "CIFAR-10", "Pets"),
         ("huang2019gpipe",),
-        84.4,
+        ilsvrc=84.4,
     ),
     Model(
         "EfficientNet-B7",
         "generalist",
-        "a searched network whose depth, width and resolution grow together",
+        "a searched network whose depth, width and resolution grow together; ILSVRC-2012",
         66,
-        "ILSVRC-2012",
         "Table 1; Fig. 1",
-        f"{_table1('CIFAR-100', 'generalist')}, {_table1('Flowers', 'generalist')}",
+        _table1("generalist", "CIFAR-100", "Flowers"),
         ("tan2019efficientnet",),
-        84.3,
+        ilsvrc=84.3,
     ),
     Model(
         "VIVI-Ex-100%",
-        "VTAB",
-        "R50x3 that learns invariances from video, with exemplar self-supervision and all ILSVRC-2012 labels",
+        "generalist",
+        "R50x3 that learns invariances from YouTube-8M videos, with exemplar self-supervision and all of ILSVRC-2012",
         217.3,
-        "YouTube-8M videos and ILSVRC-2012",
         "Table 1; Fig. 3",
-        f"{_table1('VTAB-1k', 'generalist')} (Table 1), {published.FIG3.values['VIVI-Ex-100%']['all']:.2f} (Fig. 3)",
+        _table1("generalist", "VTAB-1k"),
         ("tschannen2020vivi",),
     ),
     Model(
         "Noisy Student",
         "specialist",
-        "EfficientNet-L2 that learns from the labels which its teacher gave to unlabeled images",
+        "EfficientNet-L2 that learns from labels which its teacher gave to JFT images; ILSVRC-2012 and JFT-300M",
         480,
-        "ILSVRC-2012 and 300M unlabeled JFT images",
         "Table 1",
-        _table1("ILSVRC-2012", "specialist"),
+        _table1("specialist", "ILSVRC-2012"),
         ("xie2020noisy",),
-        88.4,
+        ilsvrc=88.4,
     ),
     Model(
         "Domain-adaptive transfer",
         "specialist",
-        "a network pre-trained anew for each task, on upstream images weighted to look like the task's",
+        "pre-trained anew for each task, on JFT-300M weighted to look like the task",
         None,
-        "JFT-300M, re-weighted for each task",
         "Table 1",
-        f"{_table1('Pets', 'specialist')}, {_table1('Flowers', 'specialist')}",
+        _table1("specialist", "Pets", "Flowers"),
         ("ngiam2018domain",),
     ),
     Model(
         "Sup-Rotation-100%",
         "VTAB",
-        "ResNet-50 v2 that also guesses by how much an image was turned",
+        "ResNet-50 v2 that also guesses by how much an image was turned; ILSVRC-2012",
         25.5,
-        "ILSVRC-2012, all labels",
         "Fig. 3",
-        _fig3("Sup-Rot-100%"),
+        {"VTAB-1k": published.FIG3.values["Sup-Rot-100%"]["all"]},
         ("zhai2019vtab",),
     ),
     Model(
         "Sup-Exemplar-100%",
         "VTAB",
-        "ResNet-50 v2 that also tells which crops come from one image",
+        "ResNet-50 v2 that also tells which crops come from one image; ILSVRC-2012",
         25.5,
-        "ILSVRC-2012, all labels",
         "Fig. 3",
-        _fig3("Sup-Ex-100%"),
+        {"VTAB-1k": published.FIG3.values["Sup-Ex-100%"]["all"]},
         ("zhai2019vtab",),
     ),
-    Model(
+    _semi(
         "CPC v2",
-        "semi-supervised",
         "ResNet-161 that predicts one patch of an image from others, then learns from the labels",
         305,
-        "ILSVRC-2012: all images, few labels",
-        "Fig. 2",
-        _points("ILSVRC-2012", "CPC v2"),
-        ("henaff2020cpc",),
+        "henaff2020cpc",
     ),
-    Model(
+    _semi(
         "S4L MOAM",
-        "semi-supervised",
         "ResNet-50 v2, four times as wide: rotation, consistency, low entropy, then its own labels",
         383.5,
-        "ILSVRC-2012: all images, 10% of the labels",
-        "Fig. 2",
-        _points("ILSVRC-2012", "S4L MOAM"),
-        ("zhai2019s4l",),
+        "zhai2019s4l",
     ),
-    Model(
+    _semi(
         "MT+fSWA",
-        "semi-supervised",
         "Mean Teacher, its weights averaged along the last part of training (fast-SWA)",
         None,
-        "CIFAR-10 or CIFAR-100: all images, few labels",
-        "Fig. 2",
-        f"{_points('CIFAR-10', 'MT+fSWA')}; {_points('CIFAR-100', 'MT+fSWA')}",
-        ("athiwaratkun2019average", "tarvainen2017mean"),
+        "athiwaratkun2019average",
+        "tarvainen2017mean",
     ),
-    Model(
+    _semi(
         "Π+fSWA",
-        "semi-supervised",
         "Π model (two noisy passes must agree) with the same averaging",
         None,
-        "CIFAR-10 or CIFAR-100: all images, few labels",
-        "Fig. 2",
-        f"{_points('CIFAR-10', 'Π+fSWA')}; {_points('CIFAR-100', 'Π+fSWA')}",
-        ("athiwaratkun2019average", "laine2017temporal"),
+        "athiwaratkun2019average",
+        "laine2017temporal",
     ),
-    Model(
+    _semi(
         "MixMatch",
-        "semi-supervised",
         "Wide ResNet-28 with 135 filters: guesses labels, sharpens them, mixes everything with MixUp",
         26,
-        "CIFAR-100: all images, few labels",
-        "Fig. 2",
-        _points("CIFAR-100", "MixMatch"),
-        ("berthelot2019mixmatch", "google2019mixmatchcode"),
+        "berthelot2019mixmatch",
+        "google2019mixmatchcode",
     ),
-    Model(
+    _semi(
         "ReMixMatch",
-        "semi-supervised",
         "WRN-28-2: MixMatch, plus matched label frequencies and strong augmentations anchored to a weak one",
         1.47,
-        "CIFAR-10: all images, few labels",
-        "Fig. 2",
-        _points("CIFAR-10", "ReMixMatch"),
-        ("berthelot2020remixmatch",),
+        "berthelot2020remixmatch",
     ),
     Model(
         "FixMatch",
         "semi-supervised",
         "WRN-28-2: a confident guess on a weakly changed image is the label of the strongly changed one",
         1.47,
-        "CIFAR-10: all images, few labels",
-        "Text only (Sec. 5)",
-        "no number in a table or figure",
+        "cited without a name (Sec. 5)",
+        {},
         ("sohn2020fixmatch",),
     ),
-    Model(
+    _objectnet(
         "ResNet-152",
-        "ObjectNet",
-        "the deepest ILSVRC-2012 network of the 2015 ResNet paper; the figures write R152x1",
+        "the deepest network of the 2015 ResNet paper; the figures write R152x1; ILSVRC-2012",
         60.2,
-        "ILSVRC-2012",
-        "Figs. 4, 10",
-        _objectnet("ResNet-152") + "; in the object's box 39.5 and 61.5",
-        ("he2016resnet", "barbu2019objectnet", "borji2020objectnet"),
+        "he2016resnet",
     ),
-    Model(
+    _objectnet(
         "Inception-v4",
-        "ObjectNet",
-        "parallel convolutions of several sizes in every block",
+        "parallel convolutions of several sizes in every block; ILSVRC-2012",
         42.7,
-        "ILSVRC-2012",
-        "Figs. 4, 10",
-        _objectnet("Inception-v4"),
-        ("szegedy2017inception", "barbu2019objectnet"),
+        "szegedy2017inception",
     ),
-    Model(
+    _objectnet(
         "NASNet-A",
-        "ObjectNet",
         "a cell found by search on CIFAR-10, stacked for ILSVRC-2012",
         88.8,
-        "ILSVRC-2012",
-        "Figs. 4, 10",
-        _objectnet("NASNet-A"),
-        ("zoph2018nasnet", "barbu2019objectnet"),
+        "zoph2018nasnet",
     ),
-    Model(
+    _objectnet(
         "PNASNet-5L",
-        "ObjectNet",
-        "a cell found by a cheaper search that grows it step by step",
+        "a cell found by a cheaper search that grows it step by step; ILSVRC-2012",
         86.1,
-        "ILSVRC-2012",
-        "Figs. 4, 10",
-        _objectnet("PNASNet-5L"),
-        ("liu2018pnasnet", "barbu2019objectnet"),
-    ),
-    Model(
-        "Unnamed baseline at R50x1",
-        "ObjectNet",
-        "a point that the figures draw without a name",
-        None,
-        "not stated",
-        "Figs. 4, 10",
-        "ObjectNet top-1 26.7, top-5 46.2; in the object's box 34.9 and 56.4",
-        ("kolesnikov2020bit",),
-    ),
-    Model(
-        "ResNet-50 of Fig. 1",
-        "baseline",
-        "the standard ResNet-50, pre-trained on ILSVRC-2012 alone",
-        25.5,
-        "ILSVRC-2012",
-        "Fig. 1",
-        ", ".join(f"{data} {row['full']:.2f}" for data, row in published.FIG1_R50.values.items()),
-        ("kolesnikov2020bit",),
-        published.FIG1_R50.values["ILSVRC-2012"]["full"],
+        "liu2018pnasnet",
     ),
     Model(
         "RetinaNet (literature)",
         "detector",
-        "ResNeXt-101-FPN; its number is from COCO test-dev, the other three from val",
+        "on ResNeXt-101, with changes of scale and trained 1.5 times as long; scored on test-dev, the others on val",
         None,
-        "ILSVRC-2012, then COCO",
         "Table 3",
-        f"COCO AP {published.TABLE3.values['RetinaNet'][1]}",
+        {"COCO": published.TABLE3.values["RetinaNet"][1]},
         ("lin2017focal",),
+    ),
+    _baseline(),
+    Model(
+        "IN-R50, INet-R50",
+        "baseline",
+        "ResNet-50 trained on ILSVRC-2012 from scratch; its guesses stand beside BiT-L's",
+        25.5,
+        "Figs. 14, 15",
+        {},
+        ("kolesnikov2020bit",),
     ),
 )

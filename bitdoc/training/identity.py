@@ -59,23 +59,6 @@ def fingerprint(images: data.Images) -> tuple[str, str]:
     return _short(*sorted(each)), _short(*each)
 
 
-def same_classes(train: data.Images, test: data.Images) -> None:
-    """Refuse a training and a test set whose classes differ, with a :class:`~bitdoc.data.pictures.DataError`."""
-    if train.classes == test.classes:
-        return
-    counts = f"train has {len(train.classes)} classes and test {len(test.classes)}, or their names differ"
-    only = {
-        where: sorted(set(one.classes) - set(other.classes))
-        for where, one, other in (("train", train, test), ("test", test, train))
-    }
-    which = "; ".join(
-        f"only in {where}: {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        for where, names in only.items()
-        if names
-    )
-    raise data.DataError(f"{counts} ({which or 'in another order'}); both need the same class folders")
-
-
 def told_of_data(train: data.Images, test: data.Images) -> dict[str, Any]:
     """What a record says of the images of a run."""
     which, order = fingerprint(train)

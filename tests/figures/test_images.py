@@ -24,7 +24,6 @@ MATPLOTLIB = "3.11"
 IDS = (
     "arch-bubbles",
     "arch-strip",
-    "focal-loss",
     "mixup-beta",
     "norm-axes",
     "norm-worked",

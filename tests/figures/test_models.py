@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from bitdoc import figures
 from bitdoc.figures.models import anchors as models_anchors
 from bitdoc.figures.models import focal, pyramid, semi
 from bitdoc.literature import published
-from bitdoc.literature.models import models
+from bitdoc.literature.models import FAMILIES, models
+from bitdoc.literature.rivals import DATA_SETS
 from bitdoc.network import detector, resnet
 from bitdoc.records import runs
 from bitdoc.studies.models import rectangles
@@ -23,54 +25,68 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "models.md").read_text(encoding="utf-8")
 MODELS = {model.name: model for model in models()}
 
-#: Reads "Tables 2, 6; Figs. 4, 5".
-WHERE = re.compile(r"(Table|Fig)s?\.? ([\d, ]*\d)")
+#: Reads "Tables 2, 6; Figs. 4–6, 10".
+WHERE = re.compile(r"(Table|Fig)s?\.? ([\d, –]*\d)")
 #: Every model that a table or figure of the paper names: how its row begins, the tables (T) and figures (F) in which it
-#: stands, and numbers that must be told.
+#: stands, and its numbers there, in the order of the columns.
 IN_THE_PAPER = [
-    ("BiT-S R152x4", "T2 T6 F4 F5 F6 F10", "81.30 97.51 86.21 93.97 89.89 66.87 57.0"),
-    ("BiT-M R152x4", "T2 T6 F4 F5 F6 F10", "85.39 98.91 92.17 94.46 99.30 70.64 69.0"),
-    ("BiT-L R152x4", "T1 T6 T7 F1 F2 F3 F4 F5 F6 F8 F9 F10", "87.54 99.37 93.51 96.62 99.63 76.29 80.0"),
-    *(
-        (f"BiT-{letter} {arch}", "T6 F4 F5 F6 F10", "")
-        for letter in "SML"
-        for arch in ("R50x1", "R50x3", "R101x1", "R101x3", "R152x4")
+    ("BiT-S R152x4", "T2 T6 F4 F5 F6 F10 F14", "81.30 97.51 86.21 93.97 89.89 66.87 57.0"),
+    ("BiT-M R152x4", "T2 T6 F4 F5 F6 F10 F14", "85.39 98.91 92.17 94.46 99.30 70.64 69.0"),
+    (
+        "BiT-L R152x4",
+        "T1 T6 T7 F1 F2 F3 F4 F5 F6 F8 F9 F10 F12 F13 F14 F15",
+        "87.54 99.37 93.51 96.62 99.63 76.29 80.0",
     ),
-    ("BiT-S R50x1", "T6", "76.8 82.4 93.1 51.8"),
-    ("BiT-M R50x3", "F6", "84.1 90.2 94.1 62.4"),
-    ("BiT-S R101x3", "T7", "80.3 85.3 93.7 56.4"),
-    ("BiT-M R101x3", "T7", "84.5 91.3 94.6 66.4"),
-    ("BiT-L R101x3", "F7", "86.3 92.5 96.3 75.6"),
-    ("BiT-L R101x1", "F10", "65.21"),
-    ("FixRes", "T1", "86.4"),
+    ("BiT-S R50x1", "T6 F4 F5 F6 F10 F14", "76.8 82.4 93.1 51.8"),
+    ("BiT-S R101x1", "T6 F4 F5 F6 F10 F14", "78.0 83.5 93.8 54.2"),
+    ("BiT-S R50x3", "T6 F4 F5 F6 F10 F14", "80.0 85.1 93.7 54.7"),
+    ("BiT-S R101x3", "T6 T7 F4 F5 F6 F10 F14", "80.3 85.3 93.7 56.4"),
+    ("BiT-M R50x1", "T6 F4 F5 F6 F10 F14", "80.0 86.9 92.6 56.4"),
+    ("BiT-M R101x1", "T6 F4 F5 F6 F10 F14", "82.3 88.7 93.6 61.3"),
+    ("BiT-M R50x3", "T6 F4 F5 F6 F10 F14", "84.1 90.2 94.1 62.4"),
+    ("BiT-M R101x3", "T6 T7 F4 F5 F6 F10 F14", "84.5 91.3 94.6 66.4"),
+    ("BiT-L R50x1", "T6 F4 F5 F6 F10 F14", "79.0 86.1 93.9 59.5"),
+    ("BiT-L R101x1", "T6 F4 F5 F6 F10 F14", "81.6 88.5 95.0 65.21"),
+    ("BiT-L R50x3", "T6 F4 F5 F6 F10 F14", "84.9 91.3 96.2 71.1"),
+    ("BiT-L R101x3", "T6 F4 F5 F6 F7 F10 F14", "86.3 92.5 96.3 75.6"),
+    ("FixRes", "T1 F1", "86.4"),
+    ("GPipe", "T1 F1", "99.0 95.9"),
+    ("EfficientNet", "T1 F1", "91.7 98.8"),
+    ("VIVI-Ex-100%", "T1 F3", "70.5"),
     ("Noisy Student", "T1", "88.4"),
-    ("GPipe", "T1", "99.0 95.9"),
-    ("EfficientNet", "T1", "91.7 98.8"),
     ("Domain-adaptive transfer", "T1", "97.1 97.7"),
-    ("VIVI-Ex-100%", "T1 F3", "70.5 70.53"),
     ("Sup-Rotation-100%", "F3", "67.50"),
     ("Sup-Exemplar-100%", "F3", "67.00"),
-    ("CPC v2", "F2", "52.7 60.4 68.1 73.1 76.7"),
+    ("CPC v2", "F2", "76.7"),
     ("S4L MOAM", "F2", "73.21"),
-    ("MT+fSWA", "F2", "92.5 93.7 94.2 72.0"),
-    ("Π+fSWA", "F2", "92.0 93.5 94.5 65.75"),
-    ("ReMixMatch", "F2", "93.73 94.27 94.86"),
+    ("MT+fSWA", "F2", "94.2 72.0"),
+    ("Π+fSWA", "F2", "94.5 65.75"),
     ("MixMatch", "F2", "74.12"),
-    ("ResNet-152", "F4 F10", "29.3 49.3 39.5 61.5"),
-    ("Inception-v4", "F4 F10", "31.1 51.3"),
-    ("NASNet-A", "F4 F10", "34.9 56.4"),
-    ("PNASNet-5L", "F4 F10", "34.9 55.1"),
-    ("Unnamed baseline at R50x1", "F4 F10", "26.7 46.2"),
-    ("ResNet-50 of Fig. 1", "F1", "76.70 96.28 82.22 93.26 91.31"),
-    ("RetinaNet (literature)", "T3", "40.8"),
+    ("ReMixMatch", "F2", "94.86"),
+    ("ResNet-152", "F4 F10", "49.3"),
+    ("Inception-v4", "F4 F10", "51.3"),
+    ("NASNet-A", "F4 F10", "56.4"),
+    ("PNASNet-5L", "F4 F10", "55.1"),
     ("RetinaNet on BiT-S R101x3", "T3", "41.7"),
     ("RetinaNet on BiT-M R101x3", "T3", "43.2"),
     ("RetinaNet on BiT-L R101x3", "T3", "43.8"),
+    ("RetinaNet (literature)", "T3", "40.8"),
     ("ResNet-50, batch norm, plain convolutions", "T4 T5", "75.6 67.72"),
     ("ResNet-50, batch norm, weight standardization", "T4 T5", "75.8 66.78"),
     ("ResNet-50, group norm, plain convolutions", "T4 T5", "70.2 68.77"),
     ("ResNet-50, group norm, weight standardization", "T4 T5", "76.0 70.39"),
+    ("Baseline (ILSVRC-2012)", "F1 F4 F10", "76.70 96.28 82.22 93.26 91.31 46.2"),
+    ("IN-R50, INet-R50", "F14 F15", ""),
 ]
+#: Where Fig. 2 has few labels: how many of each class in the points with the most.
+LABELS = {
+    "CPC v2": [256],
+    "S4L MOAM": [128],
+    "MT+fSWA": [400, 100],
+    "Π+fSWA": [400, 100],
+    "MixMatch": [100],
+    "ReMixMatch": [400],
+}
 
 
 @pytest.fixture
@@ -78,6 +94,13 @@ def no_runs(monkeypatch, tmp_path) -> Path:
     """An empty folder of results."""
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def small_record() -> runs.RunRecord:
+    """A detector trained for two steps."""
+    pytest.importorskip("torchvision")
+    return rectangles.measure(steps=2)
 
 
 def texts(fig) -> str:
@@ -96,27 +119,47 @@ def test_the_page_shows_every_figure_and_table_of_its_modules():
 # ---- The table -----------------------------------------------------------------------------------------------------
 
 
+def places(where: str) -> set[str]:
+    """T2, F4, F5 for "Table 2; Figs. 4, 5"."""
+    found = set()
+    for kind, numbers in WHERE.findall(where):
+        for part in numbers.split(", "):
+            first, _, last = part.partition("–")
+            found |= {f"{kind[0]}{number}" for number in range(int(first), int(last or first) + 1)}
+    return found
+
+
 @pytest.mark.parametrize(("name", "where", "numbers"), IN_THE_PAPER)
 def test_no_model_of_the_paper_is_missing(name, where, numbers):
     (model,) = [model for title, model in MODELS.items() if title.startswith(name)]
-    places = {kind[0] + number for kind, numbers in WHERE.findall(model.where) for number in numbers.split(", ")}
-    assert set(where.split()) <= places, model.where
-    told = re.findall(r"\d+\.\d+", model.number)
-    assert set(numbers.split()) <= set(told), model.number
+    assert places(model.where) == set(where.split())
+    assert [model.scores[data] for data in DATA_SETS if data in model.scores] == [float(n) for n in numbers.split()]
+    assert list(model.labels.values()) == LABELS.get(name, [])
 
 
 def test_the_table_names_nothing_else():
     listed = {name for name, _, _ in IN_THE_PAPER} | {"FixMatch"}
     assert [name for name in MODELS if not name.startswith(tuple(listed))] == []
-    assert "Text only" in MODELS["FixMatch"].where
-    assert len(MODELS) == len(models()), "no name twice"
+    assert not places(MODELS["FixMatch"].where) and "without a name" in MODELS["FixMatch"].where
+    assert len(MODELS) == len(models()) == len(listed), "no name twice"
 
 
-def test_rows_are_complete_and_their_sources_known():
+def test_rows_stand_by_family_and_their_sources_are_known():
     known = set(re.findall(r"@\w+\{([^,]+),", (DOCS / "references.bib").read_text(encoding="utf-8")))
-    rows = figures.tables()["models-all"].function()
-    assert len(rows) == len(models()) + 1 == int(figures.values()["models-count"]()) + 1
-    assert all(cell.strip() for row in rows for cell in row)
+    head, *rows = figures.tables()["models-all"].function()
+    families = [row for row in rows if row[0].startswith("**")]
+    assert [row[0] for row in families][:2] == ["**BiT** (15)", "**generalist** (4)"] and len(families) == len(FAMILIES)
+    assert all(row[1] and not any(row[2:]) for row in families)
+    lines = [row for row in rows if row not in families]
+    assert [row[0] for row in lines] == [model.name for model in models()]
+    assert len(lines) == int(figures.values()["models-count"]())
+    assert all(cell.strip() for row in lines for cell in row)
+    column = {name: index for index, name in enumerate(head)}
+    by_name = {row[0]: row for row in lines}
+    assert by_name["BiT-L R152x4"][column["VTAB-1k"]] == "76.29"
+    assert by_name["BiT-L R152x4"][column["ObjectNet top-5"]] == "80.0"
+    assert by_name["MT+fSWA"][column["CIFAR-100"]] == "72.0 (100)"
+    assert by_name["RetinaNet (literature)"][column["COCO AP"]] == "40.8"
     for model in models():
         assert model.cite and set(model.cite) <= known, model.name
 
@@ -186,6 +229,7 @@ def test_the_pyramid_has_the_shapes_of_the_arithmetic():
 def test_the_tables_of_levels_and_subnets():
     pytest.importorskip("torchvision")
     levels = {row[0]: row for row in figures.tables()["retinanet-levels"].function()}
+    assert [levels[f"P{level}"][1] for level in (3, 4, 5)] == ["M3", "M4", "M5"]
     assert levels["P3"][2:] == ["256 × 128 × 128", "8", "32", "147,456"]
     assert levels["P7"][2:] == ["256 × 8 × 8", "128", "512", "576"]
     what, where = figures.tables()["retinanet-subnets"].function()[1:]
@@ -218,18 +262,38 @@ def test_nine_anchors_are_drawn_for_each_of_three_levels():
     assert len(bottom.patches) == len(models_anchors.TRUTH) + models_anchors.matches()[1]["object"]
 
 
-def test_focal_curves_and_the_share_of_background():
-    pytest.importorskip("torchvision")
-    pytest.importorskip("skimage")
-    top, bottom = figures.draw("focal-loss").axes
+def test_focal_curves_are_focal_loss():
+    top = figures.draw("focal-loss").axes[0]
     for line, gamma in zip(top.lines, focal.GAMMAS, strict=True):
         p, loss = np.array(line.get_xydata()).T
         assert loss == pytest.approx(-((1 - p) ** gamma) * np.log(p), rel=1e-4)
-    counts = models_anchors.matches()[1]
-    for bar, gamma in zip(bottom.patches, focal.GAMMAS, strict=True):
-        background = counts["background"] * 0.01**gamma * -math.log(0.99)
-        objects = counts["object"] * 0.99**gamma * -math.log(0.01)
-        assert bar.get_width() == pytest.approx(100 * background / (background + objects), rel=1e-6)
+
+
+def test_shares_of_the_loss_of_four_sure_answers_and_a_wrong_one(no_runs, small_record):
+    """Background: 98 answers with p = 0.99 and 2 with p = 0.1; objects: one with p = 0.5."""
+    bins = np.linspace(-rectangles.LOGITS, rectangles.LOGITS, rectangles.BINS + 1)
+    middle = 1 / (1 + np.exp(-(bins[:-1] + bins[1:]) / 2))
+    sure, wrong, even = (int(np.abs(middle - p).argmin()) for p in (0.99, 0.1, 0.5))
+    background, objects = [0] * rectangles.BINS, [0] * rectangles.BINS
+    background[sure], background[wrong], objects[even] = 98, 2, 1
+    runs.write(replace(small_record, result=small_record.result | {"background": background, "objects": objects}))
+    for gamma in focal.GAMMAS:
+        loss = {bin: (1 - middle[bin]) ** gamma * -math.log(middle[bin]) for bin in (sure, wrong, even)}
+        total = 98 * loss[sure] + 2 * loss[wrong]
+        assert focal.hardest(gamma, share=2) == pytest.approx(100 * 2 * loss[wrong] / total, rel=1e-6)
+        assert focal.background_share(gamma) == pytest.approx(100 * total / (total + loss[even]), rel=1e-6)
+    assert figures.values()["focal-answers"]() == "100"
+    _, left, right = figures.draw("focal-loss").axes
+    assert len(left.lines) == len(right.lines) == len(focal.GAMMAS)
+
+
+def test_the_trained_detector_shows_what_the_page_says():
+    """Focal loss leaves the background's loss to few answers, and the whole loss to the objects."""
+    if not runs.load(rectangles.EXPERIMENT):
+        pytest.skip("no run record")
+    shares = [focal.hardest(gamma) for gamma in focal.GAMMAS]
+    assert shares == sorted(shares) and focal.hardest(2.0) > 3 * focal.hardest(0.0)
+    assert focal.background_share(0.0) > 50 > focal.background_share(2.0)
 
 
 def test_published_tables_of_detection():
@@ -239,15 +303,18 @@ def test_published_tables_of_detection():
     assert [float(line.get_xdata()[0]) for line in ax.lines] == [40.8, 41.7, 43.2, 43.8]
 
 
-def test_learning_is_empty_without_a_run_and_drawn_with_one(no_runs):
-    pytest.importorskip("torchvision")
+def test_learning_is_empty_without_a_run_and_drawn_with_one(no_runs, small_record):
     assert "examples/plot_retinanet.py --run" in texts(figures.draw("retinanet-learns"))
     assert "empty place" in figures.registry()["retinanet-learns"].alt
-    record = rectangles.measure(steps=2)
+    assert "examples/plot_retinanet.py --run" in texts(figures.draw("focal-loss"))
+    losses = [3.0] * 10 + [1.0] * 10
+    record = replace(
+        small_record, curve={"step": list(range(1, 21)), "classification": losses, "bbox_regression": losses}
+    )
     runs.write(record)
     fig = figures.draw("retinanet-learns")
     losses, *pictures = fig.axes
-    assert losses.lines[0].get_ydata().tolist() == record.curve["classification"]
+    assert losses.lines[0].get_ydata().tolist() == [3.0, 1.0]
     assert len(pictures) == 6
     true = [len(target["labels"]) for target in rectangles.held_out()[1][:6]]
     found = [len(answer["labels"]) for answer in record.result["found"]]
@@ -296,7 +363,10 @@ def test_sizes_and_errors_are_at_their_places():
     assert drawn == {12.46, 13.6, 11.6, 0.63, 1.0, 6.49, 8.3, 3.38, 4.1, 2.9, 0.37, 1.2, 2.3, 23.71, 29.5}
 
 
-@pytest.mark.parametrize("number", ["84.3%", "88.4% to 87.5%", "81.3%", "1.5 points", "0.6 more", "1.47 million"])
+@pytest.mark.parametrize(
+    "number",
+    ["84.3%", "91.7% and 98.8%", "88.4% to 87.5%", "81.3%", "1.5 points", "0.6 more", "1.47 million", "70.5%", "76.3%"],
+)
 def test_published_numbers_in_the_prose(number):
     """Transcribed a second time from the papers, so that a slip of the pen shows."""
     assert number in PAGE

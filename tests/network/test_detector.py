@@ -160,3 +160,20 @@ def test_labels_that_are_classes_are_taken(labels):
     boxes = torch.tensor([[0.0, 0, 20, 20]]).repeat(len(labels), 1).view(-1, 4)
     targets = [{"boxes": boxes, "labels": torch.tensor(labels, dtype=torch.int64)}]
     assert all(torch.isfinite(loss) for loss in model([torch.rand(3, 64, 64)], targets).values())
+
+
+def test_answers_are_those_that_training_counts():
+    """One object: at its anchors the probability of its class; all other answers say background, ignored ones none."""
+    model = detector.retinanet(tiny_body(), 3, side=64, smallest=16, channels=16)
+    images = [torch.rand(3, 64, 64)]
+    targets = [{"boxes": torch.tensor([[8.0, 8, 40, 24]]), "labels": torch.tensor([1])}]
+    objects, background = detector.answers(model, images, targets)
+    boxes = torch.cat(list(detector.anchor_boxes(64, 16).values()))
+    overlap = torchvision.ops.box_iou(targets[0]["boxes"], boxes)[0]
+    best = overlap == overlap.max()
+    found, ignored = ((overlap >= 0.5) | best).sum(), ((overlap >= 0.4) & (overlap < 0.5) & ~best).sum()
+    assert len(objects) == found > 0
+    assert len(background) == 3 * (len(boxes) - ignored) - found
+    # A new detector says "object" with a probability of 0.01, whatever the class.
+    torch.testing.assert_close(objects, torch.full_like(objects, 0.01), atol=0.002, rtol=0)
+    torch.testing.assert_close(background, torch.full_like(background, 0.99), atol=0.002, rtol=0)

@@ -18,7 +18,7 @@ from bitdoc.network import resnet
 from bitdoc.network.detector import LEVELS, anchor_boxes, retinanet
 
 ARCH, SIDE, CLASSES = "R101x3", 1024, 80
-_COLOURS = {"C": "blue", "P": "orange"}
+_COLOURS = {"C": "blue", "M": "purple", "P": "orange"}
 
 
 @cache
@@ -52,7 +52,7 @@ def total_anchors() -> str:
 )
 def levels() -> list[list[str]]:
     """Shape, stride and anchors of every level."""
-    made_from = {"P3": "C3 + M4 ↑2", "P4": "C4 + M5 ↑2", "P5": "C5", "P6": "C5, stride 2", "P7": "P6, stride 2"}
+    made_from = {"P3": "M3", "P4": "M4", "P5": "M5", "P6": "C5, stride 2", "P7": "P6, stride 2"}
     rows = [["level", "made from", "channels × height × width", "stride", "base anchor", "anchors"]]
     for level, (name, stride) in enumerate(LEVELS.items()):
         shape = " × ".join(map(str, shapes()[name]))
@@ -60,70 +60,79 @@ def levels() -> list[list[str]]:
     return rows
 
 
-def _square(ax: Axes, x: float, y: float, name: str) -> float:
-    channels, height, _ = shapes()[name]
-    side = height / 64
+def _square(ax: Axes, place: tuple[float, float], name: str, text: str, side: str) -> None:
+    """A map to scale with its name beside it: ``side`` is left, right, or corner."""
+    x, y = place
+    size = shapes()[name.replace("M", "P")][1] / 64
     colour = style.COLOURS[_COLOURS[name[0]]]
-    ax.add_patch(
-        Rectangle((x - side / 2, y), side, side, facecolor=colour, alpha=0.25, edgecolor=colour, linewidth=1.6)
-    )
-    left = name.startswith("C")
-    ax.text(
-        x - 1.15 if left else x + 1.15,
-        y + side / 2,
-        f"$\\bf{{{name}}}$  {channels:,} × {height} × {height}",
-        ha="right" if left else "left",
-        va="center",
-        fontsize=10,
-        color=colour,
-    )
-    return y + side / 2
+    box = {"facecolor": colour, "alpha": 0.25, "edgecolor": colour, "linewidth": 1.6}
+    ax.add_patch(Rectangle((x - size / 2, y - size / 2), size, size, **box))
+    at = {"left": (x - 1.15, y), "right": (x + 1.15, y), "corner": (x - size / 2 - 0.1, y - size / 2 - 0.15)}[side]
+    align = {"left": "right", "right": "left", "corner": "right"}[side]
+    words = f"$\\bf{{{name}}}$  {text}".strip()
+    ax.text(*at, words, ha=align, va="center", fontsize=10, color=style.words(colour), linespacing=1.3)
 
 
-def _arrow(ax: Axes, start: tuple, end: tuple, text: str = "", offset: tuple = (0, 0.1)) -> None:
+def _arrow(ax: Axes, start: tuple, end: tuple, text: str = "", offset: tuple = (0, 0.12)) -> None:
     ax.annotate(
         "", end, start, arrowprops={"arrowstyle": "-|>", "color": style.ink(), "lw": 1.2, "shrinkA": 2, "shrinkB": 2}
     )
     if text:
-        ax.text(
-            (start[0] + end[0]) / 2 + offset[0], (start[1] + end[1]) / 2 + offset[1], text, ha="center", fontsize=9.5
-        )
+        x, y = (start[0] + end[0]) / 2 + offset[0], (start[1] + end[1]) / 2 + offset[1]
+        ax.text(x, y, text, ha="center", va="bottom", fontsize=9.5)
+
+
+#: Heights of the levels in the drawing, and the columns of the network's maps, the sums, and the levels.
+_HEIGHT = {"3": 1.0, "4": 3.7, "5": 5.6, "6": 7.2, "7": 8.6}
+_COLUMN = {"C": 0.0, "M": 3.5, "P": 7.0}
 
 
 @figure(
     "retinanet-pyramid",
-    caption=f"RetinaNet's feature pyramid on {ARCH} for an image of {SIDE} × {SIDE} pixels: channels × height × width "
-    "of every map, reported by the real detector. Squares are to scale. Left, upward: the stages of the BiT network; "
-    "right: the levels on which boxes are sought {cite:p}`lin2017fpn,lin2017focal`. What goes down from level to level "
-    "is $M_k$, before the 3 × 3 convolution.",
+    caption=f"RetinaNet's feature pyramid on {ARCH} for an image of {SIDE} × {SIDE} pixels: channels × side × side of "
+    "every map, reported by the real detector; squares are to scale. Upward: the stages of the BiT network. Downward: "
+    "each sum $M_k$ takes the map beside it and the sum above it. Right: the levels on which boxes are sought "
+    "{cite:p}`lin2017fpn,lin2017focal`.",
     alt=lambda: (
-        "A diagram with two columns of squares. Left the network's maps C3, C4 and C5, whose sides halve from 128 to "
-        "32 while their channels double; right the pyramid's levels P3 to P7 with 256 channels each and sides from 128 "
-        "to 8. P5 comes from C5; P4 and P3 add the level above, as it is before its 3 × 3 convolution and doubled in "
-        "size, to the map beside them; P6 comes from C5 and P7 from P6 with stride 2."
+        "A diagram with three columns of squares. Left the network's maps C3, C4 and C5, whose sides halve from 128 to "
+        "32 while their channels double. In the middle the sums M5, M4 and M3: each takes the map to its left by a "
+        "1 × 1 convolution, M4 and M3 also the sum above, doubled in size. Right the levels P3 to P7 with 256 channels "
+        "and sides from 128 to 8: P3, P4 and P5 come from the sums by 3 × 3 convolutions, P6 from C5 and P7 from P6 "
+        "with stride 2."
     ),
 )
 def pyramid() -> Figure:
-    """The bottom-up and the top-down path side by side."""
-    fig, ax = style.new(5.8, 3.9)
-    bottom, left, right = {"3": 0.0, "4": 2.7, "5": 4.5, "6": 5.8, "7": 7.0}, 0.0, 3.9
-    middle = {
-        name: _square(ax, left if name[0] == "C" else right, bottom[name[1]], name)
-        for name in shapes()
-        if name[1:] in bottom
-    }
-    for lower, upper in (("C3", "C4"), ("C4", "C5")):
-        _arrow(ax, (left, bottom[lower[1]] + shapes()[lower][1] / 64), (left, bottom[upper[1]]))
-    for number in "345":
-        half = shapes()["C" + number][1] / 128
-        _arrow(ax, (left + half, middle["C" + number]), (right - half, middle["P" + number]), "1 × 1")
-    for upper, lower in (("P5", "P4"), ("P4", "P3")):
-        top = bottom[lower[1]] + shapes()[lower][1] / 64
-        _arrow(ax, (right, bottom[upper[1]]), (right, top), "↑2", (0.35, -0.1))
-    _arrow(ax, (left + 0.25, middle["C5"] + 0.2), (right - 0.13, middle["P6"]), "3 × 3, stride 2", (-0.7, 0.3))
-    _arrow(ax, (right, middle["P6"] + 0.13), (right, middle["P7"] - 0.07), "stride 2", (-0.75, -0.1))
-    ax.set(xlim=(-4.1, 8.1), ylim=(-0.1, 7.4), aspect="equal")
+    """The bottom-up path, the sums and the levels side by side."""
+    fig, ax = style.new(6.6, 4.2)
+    place = {c + k: (_COLUMN[c], _HEIGHT[k]) for c, ks in (("C", "345"), ("M", "345"), ("P", "34567")) for k in ks}
+    half = {name: shapes()[name.replace("M", "P")][1] / 128 for name in place}
+    for name, at in place.items():
+        channels, side, _ = shapes()[name.replace("M", "P")]
+        text = "" if name[0] == "M" else f"{channels:,} × {side} × {side}\nstride {SIDE // side}"
+        _square(ax, at, name, text, {"C": "left", "M": "corner", "P": "right"}[name[0]])
+
+    def across(start: str, end: str, text: str) -> None:
+        (x, y), (right, _) = place[start], place[end]
+        _arrow(ax, (x + half[start], y), (right - half[end], y), text)
+
+    def along(start: str, end: str, text: str = "", offset: tuple = (0.32, -0.15)) -> None:
+        (x, y), (_, top) = place[start], place[end]
+        sign = 1 if top > y else -1
+        _arrow(ax, (x, y + sign * half[start]), (x, top - sign * half[end]), text, offset)
+
+    for k in "345":
+        across("C" + k, "M" + k, "1 × 1")
+        across("M" + k, "P" + k, "3 × 3")
+    along("C3", "C4")
+    along("C4", "C5")
+    along("M5", "M4", "↑2")
+    along("M4", "M3", "↑2")
+    start, end = (place["C5"][0] + half["C5"], place["C5"][1] + half["C5"]), (7.0 - half["P6"], _HEIGHT["6"])
+    _arrow(ax, start, end, "3 × 3, stride 2", (-0.7, 0.2))
+    along("P6", "P7", "ReLU, 3 × 3, stride 2", (-1.9, -0.15))
+    ax.set(xlim=(-3.9, 10.9), ylim=(-0.1, 9.0), aspect="equal")
     ax.axis("off")
+    ax.set_title("What coarse maps know is carried down to the fine ones")
     return fig
 
 

@@ -57,6 +57,7 @@ def against_bit() -> Figure:
         ax.minorticks_off()
         ax.grid(axis="y")
     axes[-1].set_xlabel("labeled images per class")
+    fig.suptitle("With the same labels of the task, BiT-L is ahead", x=0.01, ha="left", fontsize=11)
     return fig
 
 

@@ -1,28 +1,51 @@
-"""The table of all models."""
+"""The table of all models: families one below the other, a column a data set."""
 
 from __future__ import annotations
 
 from bitdoc.figures import table, value
-from bitdoc.literature.models import models
+from bitdoc.literature.models import FAMILIES, models
+from bitdoc.literature.rivals import DATA_SETS, Model
+
+#: What the columns are called on the page.
+HEADS = {"VTAB-1k": "VTAB-1k", "ObjectNet": "ObjectNet top-5", "COCO": "COCO AP"}
+NOTHING = "–"
 
 
 def _size(millions: float | None) -> str:
     if millions is None:
-        return "–"
+        return NOTHING
     return f"{millions:.0f}" if millions >= 100 else f"{millions:.1f}"
+
+
+def _score(model: Model, data: str) -> str:
+    """A number, and behind it the labels of each class where they were few."""
+    if data not in model.scores:
+        return NOTHING
+    score, labels = model.scores[data], model.labels.get(data)
+    return f"{score:.{1 if round(score, 1) == score else 2}f}" + (f" ({labels})" if labels else "")
+
+
+def _row(model: Model) -> list[str]:
+    scores = [_score(model, data) for data in DATA_SETS]
+    source = "{cite:t}`" + ",".join(model.cite) + "`"
+    return [model.name, model.what, _size(model.millions), *scores, model.where, source]
 
 
 @table(
     "models-all",
-    caption="The models behind BiT's results: what each one is, its size in millions of parameters, and its numbers "
-    "there (accuracy or AP in percent, published). A dash: no source at hand gives the size.",
+    caption="The models behind BiT's results, by family: parameters in millions, and the numbers that the BiT paper "
+    "has for them, in percent. A number in parentheses counts the labels of each class, where they were few; "
+    "{numref}`fig-semi-supervised` has the points with fewer. A dash: the paper has no number, or no source at hand "
+    "gives the size.",
 )
 def all_models() -> list[list[str]]:
-    """One row for each model."""
-    rows = [["model", "what it is", "size", "trained on", "in the paper", "its number there", "source"]]
-    for model in models():
-        source = "{cite:t}`" + ",".join(model.cite) + "`"
-        rows.append([model.name, model.what, _size(model.millions), model.data, model.where, model.number, source])
+    """One row for each model, and before each family a row that names it: bold, and empty but for what all share."""
+    heads = [HEADS.get(data, data) for data in DATA_SETS]
+    rows = [["model", "what it is, what it learned from", "size", *heads, "in the BiT paper", "source"]]
+    for family, shared in FAMILIES.items():
+        members = [model for model in models() if model.family == family]
+        rows.append([f"**{family}** ({len(members)})", shared, *[""] * (len(rows[0]) - 2)])
+        rows += [_row(model) for model in members]
     return rows
 
 
