@@ -35,7 +35,7 @@ ACROSS, UP = torch.linspace(-1.7, 2.7, 67), torch.linspace(-1.2, 1.7, 45)
 
 
 class Trained(NamedTuple):
-    """A trained network, the points ``(N, 2)`` it saw, their true ``classes`` ``(N,)`` and the labels it was ``given``."""
+    """A trained network, the points ``(N, 2)`` it saw, their true ``classes`` ``(N,)`` and the labels it was given."""
 
     network: nn.Module
     points: Tensor
@@ -153,7 +153,8 @@ def right(trained: Trained, points: Tensor, labels: Tensor) -> float:
 def make(run: Run, measured: tuple[int, ...] = MEASURED) -> runs.RunRecord:
     """Make one run, up to the last of the steps ``measured``, and return its record."""
     version, began = code_version(), time.monotonic()
-    fresh, curve = fresh_points(run.seed), {"step": [], "test": [], "train": []}
+    fresh = fresh_points(run.seed)
+    curve: dict[str, list] = {"step": [], "test": [], "train": []}
 
     def measure(step: int, trained: Trained) -> None:
         if step in measured:

@@ -66,22 +66,24 @@ def test_a_clean_run_has_no_wrong_labels_to_fit(images):
     assert record.result["train"] == record.result["train_true"]
 
 
-def test_a_sweep_makes_only_what_is_missing(images, monkeypatch, tmp_path):
-    monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
-    monkeypatch.setattr(memorize, "_pools", lambda datadir, held_out: images)
-    made = []
-
-    def make(run, train, test):
-        made.append(run)
-        return runs.RunRecord(run.experiment, run.name, memorize.MODEL, {}, {"train": 100.0, "top1": 50.0})
-
-    monkeypatch.setattr(memorize, "make", make)
-    todo = [memorize.Run(0.0, 0.0, 0), memorize.Run(0.0, 0.0, 0, 0.3, held_out=True)]
-    memorize.sweep(todo[:1], None)
-    memorize.sweep(todo, None)
-    assert made == todo
+def test_the_rate_was_the_best_without_mixup_on_held_out_images():
+    found = runs.load(memorize.CHOICE)
+    assert {record.setting["base_lr"] for record in found} == set(memorize.RATES)
+    assert {record.setting["mixup"] for record in found} == {0.0}
+    assert {record.setting["test_split"] for record in found} == {"held-out part of train"}
+    assert max(found, key=lambda record: record.result["top1"]).setting["base_lr"] == memorize.BASE_LR
 
 
-def test_a_wrong_part_is_one_clear_line(capsys):
-    assert memorize.command(True, "3/2", None) == 1
-    assert "cannot read --only '3/2'" in capsys.readouterr().err
+def test_every_planned_run_has_its_record():
+    assert {r.name for r in runs.load(memorize.EXPERIMENT)} == {r.name for r in memorize.plan() if not r.held_out}
+
+
+def test_held_out_runs_are_judged_on_training_images_put_aside(images, monkeypatch):
+    aside = replace(images[1], split="held-out part of train")
+    monkeypatch.setattr(memorize.fewshot, "held_out_split", lambda datadir: (images[0], aside))
+    monkeypatch.setattr(memorize.fewshot, "cifar10", lambda datadir, split: images[split == "test"])
+    monkeypatch.setattr(memorize, "make", lambda run, train, test: test.split)
+    memorize._pools.cache_clear()
+    for held_out, split in ((True, "held-out part of train"), (False, "test")):
+        assert memorize.record(memorize.Run(0.0, 0.0, 0, held_out=held_out), "nowhere") == split
+    memorize._pools.cache_clear()
