@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,10 +22,10 @@ def draw_lambda(alpha: float, generator: torch.Generator | None = None) -> float
     Raises
     ------
     ValueError
-        If ``alpha`` is negative.
+        If ``alpha`` is negative or not finite.
     """
-    if alpha < 0:
-        raise ValueError(f"mixup got alpha = {alpha}; alpha must be 0 (off) or positive")
+    if not 0 <= alpha < math.inf:
+        raise ValueError(f"mixup got alpha = {alpha}; alpha must be 0 (off) or a positive number")
     if alpha == 0:
         return 1.0
     # Log space: for a small alpha both Gamma draws can underflow to 0, and 0 / 0 is no mixing weight.
@@ -44,20 +46,40 @@ def mix(x: Tensor, lam: float, partner: Tensor) -> Tensor:
     Parameters
     ----------
     x : Tensor
-        ``(N, ...)``: images, or targets as class probabilities.
+        ``(N, ...)``: images, or targets as class probabilities; floating-point numbers.
     lam : float
-        Weight of the example itself; 1 returns ``x`` untouched.
+        Weight of the example itself, from 0 to 1; 1 returns ``x`` untouched.
     partner : Tensor
         ``(N,)`` integer indices into the batch, usually a random permutation.
 
     Raises
     ------
     ValueError
-        If ``partner`` does not name one partner for each example.
+        If ``x`` holds whole numbers (the mean of two class numbers is a third class), ``lam`` is no weight, or
+        ``partner`` does not name one partner for each example.
     """
-    if partner.shape != x.shape[:1]:
-        raise ValueError(f"mixup got {len(x)} examples and partners of shape {tuple(partner.shape)}; expected one each")
+    if not x.is_floating_point():
+        raise ValueError(
+            f"mixup got {str(x.dtype).removeprefix('torch.')} numbers to mix; give images as floating-point numbers, "
+            f"and labels as probabilities: torch.nn.functional.one_hot(labels, classes).float()"
+        )
+    _check(len(x), lam, partner)
     return x if lam == 1 else lam * x + (1 - lam) * x[partner]
+
+
+def _check(examples: int, lam: float, partner: Tensor) -> None:
+    """Refuse a weight that is none, and partners that are not one index for each example."""
+    if not 0 <= lam <= 1:
+        raise ValueError(f"mixup got lambda = {lam}; the weight of an example lies between 0 and 1")
+    if partner.shape != (examples,):
+        raise ValueError(
+            f"mixup got {examples} examples and partners of shape {tuple(partner.shape)}; expected one each"
+        )
+    if partner.dtype not in (torch.int64, torch.int32):  # a boolean or uint8 tensor would choose rows, not name them
+        kind = str(partner.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"mixup got partners of type {kind}; expected integer indices, such as torch.randperm({examples})"
+        )
 
 
 def mixed_cross_entropy(logits: Tensor, target: Tensor, lam: float, partner: Tensor) -> Tensor:
@@ -72,6 +94,14 @@ def mixed_cross_entropy(logits: Tensor, target: Tensor, lam: float, partner: Ten
         ``(N, classes)``.
     target : Tensor
         ``(N,)`` class indices or ``(N, classes)`` probabilities.
+    lam, partner : float, Tensor
+        As for :func:`mix`.
+
+    Raises
+    ------
+    ValueError
+        If ``lam`` is no weight, or ``partner`` does not name one partner for each example.
     """
+    _check(len(target), lam, partner)
     loss = F.cross_entropy(logits, target)
     return loss if lam == 1 else lam * loss + (1 - lam) * F.cross_entropy(logits, target[partner])

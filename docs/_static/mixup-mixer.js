@@ -3,7 +3,8 @@
 (() => {
   "use strict";
 
-  const PLOT = { left: 34, right: 290, top: 10, bottom: 130, ceiling: 3 };
+  const PLOT = { left: 34, right: 290, top: 10, bottom: 130 };
+  const CEILINGS = [1, 2, 3, 4, 6, 8, 10, 15, 20];
   const BINS = 20;
   const PURE = 0.1;
 
@@ -56,8 +57,7 @@
   }
 
   const across = (lam) => PLOT.left + lam * (PLOT.right - PLOT.left);
-  const up = (height) =>
-    PLOT.bottom - (Math.min(height, PLOT.ceiling) / PLOT.ceiling) * (PLOT.bottom - PLOT.top);
+  const up = (height, ceiling) => PLOT.bottom - (height / ceiling) * (PLOT.bottom - PLOT.top);
 
   class Mixer {
     constructor(root) {
@@ -114,6 +114,7 @@
       const [cat, cup] = this.pixels;
       for (let i = 0; i < mixed.data.length; i += 1) mixed.data[i] = lam * cat[i] + (1 - lam) * cup[i];
       context.putImageData(mixed, 0, 0);
+      this.lines.here.setAttribute("d", `M${across(lam).toFixed(1)} ${PLOT.top}V${PLOT.bottom}`);
       this.parts.picture.setAttribute("aria-label", `A picture mixed from ${lam.toFixed(2)} cat, ${(1 - lam).toFixed(2)} cup`);
       this.parts["lam-text"].textContent = lam.toFixed(2);
       for (const [name, share] of [["cat", lam], ["cup", 1 - lam]]) {
@@ -131,50 +132,56 @@
 
     draw(count) {
       for (let i = 0; i < count; i += 1) this.draws.push(drawLambda(this.alpha, this.random));
-      if (count === 1) {
-        this.parts.lam.value = this.draws[this.draws.length - 1];
-        this.showMix();
-      }
+      this.parts.lam.value = this.draws[this.draws.length - 1]; // the picture shows the last draw
+      this.showMix();
       this.showDraws();
     }
 
     // Axes and empty curves, once; what moves is filled in by showDraws.
     frame() {
       const text = (x, y, label, anchor) => `<text x="${x}" y="${y}" text-anchor="${anchor}">${label}</text>`;
-      const levels = [0, 1, 2, 3];
+      const levels = [0, 0.5, 1];
       const ticks = [0, 0.5, 1];
       this.parts.density.innerHTML =
-        levels.map((h) => `<path class="mixer-grid" d="M${across(0)} ${up(h)}H${across(1)}"/>`).join("") +
-        levels.map((h) => text(across(0) - 6, up(h) + 4, h, "end")).join("") +
+        levels.map((part) => `<path class="mixer-grid" d="M${across(0)} ${up(part, 1)}H${across(1)}"/>`).join("") +
+        levels.map((part) => text(across(0) - 6, up(part, 1) + 4, "", "end")).join("") +
         ticks.map((lam) => text(across(lam), 172, lam, "middle")).join("") +
         text(across(0.5), 187, "λ", "middle") +
         text(across(0.5), 22, "density", "middle") +
-        '<path class="mixer-bars"/><path class="mixer-curve"/><path class="mixer-rug"/>';
+        '<path class="mixer-bars"/><path class="mixer-curve"/><path class="mixer-here"/><path class="mixer-rug"/>';
+      this.levels = [...this.parts.density.querySelectorAll("text")].slice(0, levels.length);
       this.lines = Object.fromEntries(
-        ["bars", "curve", "rug"].map((name) => [name, this.parts.density.querySelector(`.mixer-${name}`)]),
+        ["bars", "curve", "here", "rug"].map((name) => [name, this.parts.density.querySelector(`.mixer-${name}`)]),
       );
     }
 
+    // The axis ends above everything that is drawn: the curve from 0.005 to 0.995, and the bars of the draws.
     showDraws() {
       const steps = Array.from({ length: 199 }, (_, i) => (i + 1) / 200);
-      const points = steps.map((lam) => `${across(lam).toFixed(1)} ${up(density(this.alpha, lam)).toFixed(1)}`);
-      this.lines.curve.setAttribute("d", `M${points.join("L")}`);
-      this.lines.rug.setAttribute("d", this.draws.map((lam) => `M${across(lam).toFixed(1)} 138v18`).join(""));
+      const heights = steps.map((lam) => density(this.alpha, lam));
       const counts = Array(BINS).fill(0);
       for (const lam of this.draws) counts[Math.min(BINS - 1, Math.floor(lam * BINS))] += 1;
-      const bars = counts.map((n, i) => {
-        const height = up((n * BINS) / Math.max(1, this.draws.length));
-        return `M${across(i / BINS)} ${up(0)}V${height}H${across((i + 1) / BINS)}V${up(0)}Z`;
+      const bars = counts.map((n) => (n * BINS) / Math.max(1, this.draws.length));
+      const top = Math.max(...heights, ...bars);
+      const ceiling = CEILINGS.find((level) => level >= top);
+      this.levels.forEach((label, i) => { label.textContent = (ceiling * i) / 2; });
+      const points = steps.map((lam, i) => `${across(lam).toFixed(1)} ${up(heights[i], ceiling).toFixed(1)}`);
+      this.lines.curve.setAttribute("d", `M${points.join("L")}`);
+      this.lines.rug.setAttribute("d", this.draws.map((lam) => `M${across(lam).toFixed(1)} 138v18`).join(""));
+      const boxes = bars.map((height, i) => {
+        const base = up(0, ceiling);
+        return `M${across(i / BINS)} ${base}V${up(height, ceiling)}H${across((i + 1) / BINS)}V${base}Z`;
       });
-      this.lines.bars.setAttribute("d", this.draws.length ? bars.join("") : "");
+      this.lines.bars.setAttribute("d", this.draws.length ? boxes.join("") : "");
       this.describe();
     }
 
     describe() {
       const total = this.draws.length;
       const pure = this.draws.filter((lam) => Math.min(lam, 1 - lam) < PURE).length;
+      const last = total ? `; the last is ${this.draws[total - 1].toFixed(2)}` : "";
       const share = total ? `; ${Math.round((100 * pure) / total)}% leave one picture below a tenth` : "";
-      const said = `${total} ${total === 1 ? "draw" : "draws"}${share}.`;
+      const said = `${total} ${total === 1 ? "draw" : "draws"}${last}${share}.`;
       this.parts.count.textContent = said;
       this.parts.density.setAttribute("aria-label", `Density of Beta(${this.alpha}, ${this.alpha}). ${said}`);
     }

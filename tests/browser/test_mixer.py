@@ -81,22 +81,36 @@ def test_draws_follow_the_beta_distribution(page, place, alpha):
     assert len(draws) == 2000
     assert stats.kstest(draws, stats.beta(alpha, alpha).cdf).pvalue > 0.001
     pure = sum(min(lam, 1 - lam) < 0.1 for lam in draws) / len(draws)
-    assert text(page, "count") == f"2000 draws; {round(100 * pure)}% leave one picture below a tenth."
+    said = f"2000 draws; the last is {draws[-1]:.2f}; {round(100 * pure)}% leave one picture below a tenth."
+    assert text(page, "count") == said
 
 
 def test_the_curve_is_the_beta_density(page):
     stats = pytest.importorskip("scipy.stats")
-    set_slider(page, "alpha", 5)  # alpha = 2, whose density stays below the ceiling of the plot
+    set_slider(page, "alpha", 5)  # alpha = 2, whose density stays below 2, where the axis then ends
     path = page.get_attribute(".mixer-curve", "d")
     heights = [float(point.split()[1]) for point in path[1:].split("L")]
-    expected = [130 - stats.beta(2, 2).pdf((i + 1) / 200) * 40 for i in range(199)]  # 120 units for a density of 3
+    expected = [130 - stats.beta(2, 2).pdf((i + 1) / 200) * 60 for i in range(199)]  # 120 units for a density of 2
     assert heights == pytest.approx(expected, abs=0.06)
 
 
-def test_one_draw_moves_the_picture_and_a_new_alpha_clears_the_draws(page):
-    page.click("[data-part=one]")
-    (lam,) = page.eval_on_selector(".mixer", "root => root.mixer.draws")
+@pytest.mark.parametrize("place", range(8))
+def test_curve_and_bars_end_below_the_top_of_the_axis(page, place):
+    set_slider(page, "alpha", place)
+    for button in ("one", "many"):
+        page.click(f"[data-part={button}]")
+        tops = [float(point.split()[1]) for point in page.get_attribute(".mixer-curve", "d")[1:].split("L")]
+        bars = [float(bar.split("V")[1].split("H")[0]) for bar in page.get_attribute(".mixer-bars", "d")[1:].split("M")]
+        assert 10 <= min(tops + bars) < 130
+
+
+@pytest.mark.parametrize("button", ["one", "many"])
+def test_the_last_draw_moves_the_picture_and_its_mark_and_a_new_alpha_clears_the_draws(page, button):
+    page.click(f"[data-part={button}]")
+    lam = page.eval_on_selector(".mixer", "root => root.mixer.draws.at(-1)")
     assert float(text(page, "lam-text")) == pytest.approx(lam, abs=0.0051)
+    mark = float(page.get_attribute(".mixer-here", "d")[1:].split()[0])
+    assert mark == pytest.approx(34 + 256 * lam, abs=1.4)  # the slider moves by hundredths
     set_slider(page, "alpha", 4)
     assert text(page, "count") == "0 draws."
     assert not page.get_attribute(".mixer-rug", "d")
@@ -110,6 +124,7 @@ def test_the_keyboard_is_enough(page):
     assert reached == ["lam", "alpha", "one", "many"]
     page.keyboard.press("Enter")
     assert text(page, "count").startswith("100 draws")
+    set_slider(page, "lam", 0.7)
     page.focus("[data-part=lam]")
     page.keyboard.press("ArrowRight")
     assert text(page, "lam-text") == "0.71"
@@ -148,3 +163,7 @@ def test_it_fits_a_phone(page):
         page.eval_on_selector(f".mixer-{part}", "e => e.getBoundingClientRect().top") for part in ("picture", "draws")
     )
     assert right > left  # one column
+    # A press of the button and the picture it moves are seen together, below the site's header.
+    top = page.eval_on_selector("[data-part=picture]", "e => e.getBoundingClientRect().top")
+    bottom = page.eval_on_selector("[data-part=count]", "e => e.getBoundingClientRect().bottom")
+    assert bottom - top < 600

@@ -89,6 +89,7 @@ def test_no_page_scrolls_sideways_on_a_phone(open_page: Open, addresses: list[st
         ("transfer-learning.html", ".hyperrule .hyperrule-stairs"),
         ("normalization.html", "[data-part=groups]"),
         ("mixup.html", "#fig-mixup-mixer.mixer-live .mixer-curve"),
+        ("mixup.html", "#fig-mixup-moons.moons-live .moons-boundary"),
     ],
 )
 def test_widgets_come_alive_on_their_pages(open_page: Open, address: str, alive: str) -> None:

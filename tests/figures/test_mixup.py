@@ -15,18 +15,15 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from bitdoc import figures
-from bitdoc.figures.mixup import batch, beta, measured, moons
+from bitdoc.figures.mixup import batch, beta, shrink
 from bitdoc.figures.mixup import pictures as mixup_pictures
 from bitdoc.literature import published
-from bitdoc.records import runs
-from bitdoc.studies.mixup import study
-from bitdoc.training import hyperrule
 from bitdoc.training.mixup import mix
 
 PAGE = Path(__file__).parents[2] / "docs" / "mixup.md"
 IDS = {
-    "mixup-mixer", "mixup-samples", "mixup-beta", "mixup-moons", "mixup-moons-confidence", "mixup-corrupted",
-    "mixup-batch", "mixup-shots", "mixup-reliability", "mixup-noise",
+    "mixup-overfit", "mixup-mixer", "mixup-samples", "mixup-beta", "mixup-shrink", "mixup-moons", "mixup-moons-curves",
+    "mixup-memorize", "mixup-reliability", "mixup-batch",
 }  # fmt: skip
 
 
@@ -38,14 +35,9 @@ def pictures() -> torch.Tensor:
 
 @pytest.fixture
 def no_data(monkeypatch, tmp_path):
-    """A computer without CIFAR-10 and without runs."""
+    """A computer without CIFAR-10."""
     monkeypatch.setenv("BITDOC_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path / "results"))
     return tmp_path
-
-
-def texts(fig) -> str:
-    return " ".join(text.get_text() for ax in fig.axes for text in ax.texts)
 
 
 def test_the_page_shows_every_figure_of_its_module():
@@ -116,48 +108,53 @@ def test_the_histograms_hold_all_draws():
         assert sum(bar.get_height() * bar.get_width() for bar in ax.patches) == pytest.approx(1)
 
 
-# ---- Half-moons ----------------------------------------------------------------------------------------------------
+# ---- Why it regularizes ----------------------------------------------------------------------------------------------
 
 
-def test_mixup_lowers_confidence_between_classes_and_alpha_1_costs_accuracy():
-    """What the page says of the half-moons."""
-    halfway = [moons.halfway(alpha) for alpha in (0.0, 0.1, 0.4, 1.0)]
-    assert halfway == sorted(halfway, reverse=True)
-    assert halfway[0] - halfway[-1] > 0.15
-    assert moons.accuracies(1.0).max() < moons.accuracies(0.0).min()
+@pytest.mark.parametrize("alpha", beta.ALPHAS)
+def test_the_factor_is_the_mean_weight_of_the_heavier_image(alpha):
+    lam = beta.draws(alpha)
+    assert beta.shrinkage(alpha) == pytest.approx(np.maximum(lam, 1 - lam).mean(), abs=0.006)
+
+
+def test_the_factor_at_1_is_three_quarters_and_falls_with_alpha():
+    factors = [beta.shrinkage(alpha) for alpha in (1e-4, 0.1, 0.4, 1.0, 100.0)]
+    assert factors == sorted(factors, reverse=True)
+    assert factors[3] == pytest.approx(0.75)
+    assert figures.values()["mixup-own-share-1"]() == "78%"  # 0.75 + 0.25 / 10
+
+
+def test_blends_average_to_the_shrunk_data():
+    """The equation of the page, on 40 examples: the mean of many blends against factor and mean."""
+    values = torch.rand(40, 3, generator=torch.Generator().manual_seed(1))
+    blends = torch.stack([shrink.mixed_once(values, 1.0, seed) for seed in range(400)])
+    torch.testing.assert_close(blends.mean(0), shrink.drawn_to_the_mean(values, 1.0), rtol=0, atol=0.05)
+
+
+def test_the_picture_of_shrinking_has_its_three_stages():
+    spread = [np.ptp(ax.collections[0].get_offsets()[:, 0]) for ax in figures.draw("mixup-shrink").axes]
+    assert spread[1] == pytest.approx(beta.shrinkage(shrink.ALPHA) * spread[0])
+    labels = [ax.collections[0].get_array() for ax in figures.draw("mixup-shrink").axes]
+    assert set(labels[0]) == {0.0, 1.0}
+    assert sorted({round(float(label), 3) for label in labels[1]}) == [0.125, 0.875]
 
 
 # ---- Published -----------------------------------------------------------------------------------------------------
 
 
-def test_the_table_of_claims_computes_its_changes():
-    header, *rows = figures.tables()["mixup-claims"].function()
-    assert len(header) == 4
-    for _, off, on, change in rows:
-        assert float(on) - float(off) == pytest.approx(float(change.replace("−", "-")), abs=1e-9)
-    changes = {row[0]: row[3] for row in rows}
-    assert changes["Speech commands, LeNet"] == "+1.0"  # worse
-    assert changes["Attacked, white box, ten steps (I-FGSM)"] == "−0.3"  # no protection
-
-
 def test_the_prose_repeats_published_numbers():
-    prose = PAGE.read_text(encoding="utf-8")
-    half = published.MIXUP_CORRUPTED.values[50]
-    white = published.MIXUP_ADVERSARIAL.values["white"]
-    cutmix = published.CUTMIX_ILSVRC.values
-    quoted = [half["plain"][1], half["mixup"][1], *white["FGSM"], *white["I-FGSM"], *cutmix.values()]
-    for number in quoted:
-        assert re.search(rf"\b{re.escape(f'{number:.2f}' if number in cutmix.values() else str(number))}%", prose), (
-            number
-        )
+    prose = " ".join(PAGE.read_text(encoding="utf-8").split())
+    white, black = (published.MIXUP_ADVERSARIAL.values[box] for box in ("white", "black"))
+    cutmix, decay = published.CUTMIX_ILSVRC.values, published.MIXUP_CIFAR_CODE.values
+    assert "ten steps raise the error to {1}% instead of {0}%".format(*black["I-FGSM"]) in prose
+    assert "one step reaches {1}% instead of {0}%".format(*white["FGSM"]) in prose
+    assert "but ten reach {1}% instead of {0}%: no protection".format(*white["I-FGSM"]) in prose
+    for method in ("baseline", "mixup", "CutMix"):
+        assert f"{cutmix[method]:.2f}%" in prose
+    assert f"errs {decay[1e-4][1]}% on CIFAR-10, at five times as much {decay[5e-4][1]}%" in prose
+    assert decay[5e-4][0] < decay[1e-4][0]  # without MixUp more decay is better
     off, on = published.MIXUP_ILSVRC.values["ResNet-50"][200]
-    assert f"{off - on:.1f} points in 200" in " ".join(prose.split())
-
-
-def test_corrupted_labels_are_drawn_where_they_were_published():
-    ax = figures.draw("mixup-corrupted").axes[0]
-    segments = [tuple(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2]
-    assert segments == [errors for methods in published.MIXUP_CORRUPTED.values.values() for errors in methods.values()]
+    assert f"gains {off - on:.1f} points in 200 passes" in prose
 
 
 # ---- A real batch --------------------------------------------------------------------------------------------------
@@ -186,86 +183,3 @@ def test_the_batch_can_be_made_anew(no_data):
         np.testing.assert_array_equal(made[0, 0], np.asarray(first))
     np.testing.assert_array_equal(made[1, 0], made[0, batch.PARTNER[0]])
     assert source.startswith("CIFAR-10 test images 0, 1, 3, 8")
-
-
-# ---- Measured ------------------------------------------------------------------------------------------------------
-
-
-def test_the_prose_describes_the_runs_as_they_are():
-    recipe = study.plan()[0].recipe
-    steps, images = recipe.schedule[-1], recipe.schedule[-1] * recipe.batch
-    prose = " ".join(PAGE.read_text(encoding="utf-8").split())
-    assert f"makes {steps} steps of {recipe.batch} images at {recipe.crop} pixels" in prose
-    assert f"{study.FACTOR} times shorter" in prose
-    longer = f"longer ones at 1,000 images per class {study.LONGER * images:,}"
-    assert f"These runs see {images:,} images each, {longer}" in prose
-    assert f"BiT's shortest fine-tuning with MixUp sees {hyperrule.get_schedule(20_000)[-1] * 512:,}" in prose
-    script = " ".join((PAGE.parents[1] / "examples" / "plot_mixup_study.py").read_text(encoding="utf-8").split())
-    assert f"makes the same {steps} steps" in script
-    assert f"{study.FACTOR} times shorter" in script
-
-
-@pytest.mark.parametrize("id", ["mixup-shots", "mixup-reliability", "mixup-noise"])
-def test_without_runs_a_measured_figure_is_an_empty_place_with_its_command(no_data, id):
-    assert "examples/plot_mixup_study.py --run" in texts(figures.draw(id))
-    entry = figures.registry()[id]
-    assert "Not measured yet" in entry.caption
-    assert entry.alt.startswith("An empty place")
-
-
-def test_without_runs_values_say_so(no_data):
-    values = figures.values()
-    assert values["mixup-gain-10-0.1"]() == values["mixup-ece-100-0"]() == "not measured"
-    assert {cell for row in figures.tables()["mixup-measured"].function()[1:] for cell in row[1:]} == {"–"}
-
-
-def fabricate(run: study.Run, top1: float, **setting) -> None:
-    """Write a record as a run would leave it."""
-    bins = {"bin_count": [5, 15], "bin_confidence": [0.3, 0.8], "bin_accuracy": [0.4, 0.6]}
-    settings = {"random_labels": run.noise, "longer": run.longer, "examples_per_class": run.shots, "mixup": run.alpha}
-    runs.write(
-        runs.RunRecord(
-            study.EXPERIMENT,
-            run.name,
-            study.MODEL,
-            settings | {"seed": run.seed, "batch": 64} | setting,
-            {"top1": top1, "ece": 17.5} | bins,
-        )
-    )
-
-
-def test_gains_compare_runs_of_the_same_seed(no_data):
-    for seed, (without, with_mixup) in enumerate([(50.0, 51.0), (40.0, 44.0)]):
-        fabricate(study.Run(10, 0.0, seed), without)
-        fabricate(study.Run(10, 0.1, seed), with_mixup)
-    fabricate(study.Run(10, 0.1, 2), 99.0)  # its partner without MixUp has not been made yet
-    assert measured.gains(10, 0.1) == pytest.approx([1.0, 4.0])
-    assert figures.values()["mixup-gain-10-0.1"]() == "+2.5"
-    assert figures.tables()["mixup-measured"].function()[1][1] == "45.0 (40.0–50.0)"
-
-
-def test_pooled_reliability_weights_seeds_by_their_predictions(no_data):
-    for seed in (0, 1):
-        fabricate(study.Run(100, 1.0, seed), 55.0)
-    count, confidence, accuracy = measured.pooled(100, 1.0)
-    assert count.tolist() == [10, 30]
-    assert confidence == pytest.approx([0.3, 0.8])
-    assert accuracy == pytest.approx([0.4, 0.6])
-
-
-def test_runs_made_differently_are_not_joined(no_data):
-    fabricate(study.Run(10, 0.0, 0), 50.0)
-    fabricate(study.Run(10, 0.1, 0), 50.0, batch=512)
-    with pytest.raises(runs.RecordError, match="batch is"):
-        measured.records()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_measured_figures_draw_a_full_set_of_runs(no_data, theme):
-    for number, run in enumerate(study.plan()):
-        fabricate(run, 50 + number % 7)
-    for id in ("mixup-shots", "mixup-reliability", "mixup-noise"):
-        fig = figures.draw(id, theme)
-        fig.savefig(io.BytesIO(), format="svg")
-        assert "No runs yet" not in texts(fig)
-        assert not figures.registry()[id].alt.startswith("An empty place")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -109,11 +111,44 @@ def test_alpha_0_is_no_mixing_and_draws_nothing():
     assert torch.equal(state, generator.get_state())
 
 
-def test_wrong_input_is_named():
-    with pytest.raises(ValueError, match=r"alpha = -0\.1"):
-        draw_lambda(-0.1)
-    with pytest.raises(ValueError, match=r"3 examples and partners of shape \(2,\)"):
-        mix(torch.zeros(3, 2), 0.5, torch.tensor([0, 1]))
+@pytest.mark.parametrize("alpha", [-0.1, math.inf, math.nan])
+def test_an_alpha_that_is_no_strength_is_named(alpha):
+    with pytest.raises(ValueError, match=rf"alpha = {alpha}; alpha must be 0 \(off\) or a positive number"):
+        draw_lambda(alpha)
+
+
+@pytest.mark.parametrize(
+    "numbers", [torch.tensor([3, 5]), torch.zeros(2, 3, dtype=torch.uint8), torch.tensor([True, False])]
+)
+@pytest.mark.parametrize("lam", [0.5, 1.0])
+def test_class_numbers_are_not_averaged(numbers, lam):
+    with pytest.raises(ValueError, match="numbers to mix; give images as floating-point numbers, and labels as prob"):
+        mix(numbers, lam, torch.tensor([1, 0]))
+
+
+WRONG = [
+    (-0.01, torch.tensor([1, 0]), r"lambda = -0\.01; the weight of an example lies between 0 and 1"),
+    (1.5, torch.tensor([1, 0]), r"lambda = 1\.5"),
+    (math.nan, torch.tensor([1, 0]), "lambda = nan"),
+    (0.5, torch.tensor([0, 1, 1]), r"2 examples and partners of shape \(3,\); expected one each"),
+    (0.5, torch.tensor([True, True]), "partners of type bool; expected integer indices"),
+    (0.5, torch.tensor([1, 0], dtype=torch.uint8), "partners of type uint8"),
+    (0.5, torch.tensor([1.0, 0.0]), "partners of type float32"),
+]
+
+
+@pytest.mark.parametrize(("lam", "partner", "message"), WRONG)
+def test_a_wrong_weight_or_partner_is_named_by_both_functions(lam, partner, message):
+    with pytest.raises(ValueError, match=message):
+        mix(torch.zeros(2, 2), lam, partner)
+    with pytest.raises(ValueError, match=message):
+        mixed_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), lam, partner)
+
+
+def test_indices_of_either_integer_type_are_partners():
+    x = torch.randn(3, 2)
+    wide, narrow = (mix(x, 0.3, torch.tensor([2, 0, 1], dtype=kind)) for kind in (torch.int64, torch.int32))
+    assert torch.equal(wide, narrow)
 
 
 _DEVICES = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

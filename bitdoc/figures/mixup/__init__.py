@@ -1,4 +1,5 @@
 """Figures of the MixUp page, one part a module."""
 
-from bitdoc.figures.mixup import batch, beta, measured, moons, pictures, published
+from bitdoc.figures.mixup import batch, beta, measured, memorize, moons, pictures, shrink, when
 from bitdoc.figures.mixup.pictures import mixer
+from bitdoc.figures.mixup.slider import moons_slider

@@ -38,13 +38,27 @@ def density(alpha: float, lam: np.ndarray) -> np.ndarray:
     return np.exp(log_scale + (alpha - 1) * (np.log(lam) + np.log1p(-lam)))
 
 
-def show_density(ax: Axes, alpha: float, lam: np.ndarray) -> None:
-    """Draw the density of Beta(α, α) up to 3, and the given weights as marks below it."""
-    grid = np.linspace(0.001, 0.999, 999)
-    ax.plot(grid, density(alpha, grid), color=style.COLOURS["purple"])
-    ax.plot(lam, np.full(len(lam), -0.28), "|", color=style.ink(), markersize=11, alpha=0.45, clip_on=False)
+def shrinkage(alpha: float) -> float:
+    """Mean weight of the heavier of two mixed images, E max(λ, 1 − λ), for λ from Beta(α, α).
+
+    It is 1/2 + 2^(−2α) / (α B(α, α)), with the beta function B: the derivative of λ^α (1 − λ)^α shows it.
+    """
+    log_beta = 2 * math.lgamma(alpha) - math.lgamma(2 * alpha)
+    return 0.5 + math.exp(-2 * alpha * math.log(2) - log_beta) / alpha
+
+
+def show_density(ax: Axes, alpha: float, lam: np.ndarray, marked: float) -> None:
+    """Draw the density of Beta(α, α) at 0.005 to 0.995, the given weights as ticks below it, and one weight on it."""
+    grid = np.linspace(0.005, 0.995, 199)
+    heights = density(alpha, grid)
+    top = float(np.ceil(heights.max()))
+    ax.plot(grid, heights, color=style.COLOURS["purple"])
+    ax.plot(lam, np.full(len(lam), -0.09 * top), "|", color=style.ink(), markersize=11, alpha=0.45, clip_on=False)
     ax.axhline(0, color=style.ink("faint"), linewidth=1)
-    ax.set(xlim=(0, 1), ylim=(-0.55, 3), yticks=(0, 1, 2, 3), xlabel="λ", ylabel="density")
+    ax.plot([marked, marked], [0, top], "--", color=style.COLOURS["blue"], linewidth=1.4)
+    ax.text(marked, 0.93 * top, f" λ = {marked:g}", color=style.COLOURS["blue"])
+    ax.set(xlim=(0, 1), ylim=(-0.18 * top, top), xlabel="λ", ylabel="density")
+    ax.set_yticks([0, top / 2, top], [f"{tick:g}" for tick in (0, top / 2, top)])
     ax.set_title(f"Beta({alpha:g}, {alpha:g}) and {len(lam)} draws", fontsize=11)
 
 
@@ -86,7 +100,11 @@ def nearly_pure_text() -> str:
     return f"{nearly_pure(0.1):.0%}"
 
 
-@value("mixup-nearly-pure-uniform")
-def nearly_pure_uniform_text() -> str:
-    """Share of nearly pure images at α = 1."""
-    return f"{nearly_pure(1.0):.0%}"
+def _register_factors() -> None:
+    for alpha in (0.1, 0.4, 1.0):
+        value(f"mixup-factor-{alpha:g}")(lambda alpha=alpha: f"{shrinkage(alpha):.2f}")
+        # Of ten classes, equally frequent, a partner has the image's own class one time in ten.
+        value(f"mixup-own-share-{alpha:g}")(lambda a=alpha: f"{shrinkage(a) + (1 - shrinkage(a)) / 10:.0%}")
+
+
+_register_factors()

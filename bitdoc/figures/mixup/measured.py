@@ -1,7 +1,8 @@
-"""The measured study of the MixUp page: sizes, calibration, random labels; all from run records."""
+"""The pre-trained miniature on few images, where MixUp should not help; and how sure networks are of their answers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import mean
 
 import numpy as np
@@ -9,114 +10,59 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bitdoc.figures import figure, style, table, value
+from bitdoc.figures.mixup import common, memorize
 from bitdoc.records import runs
 from bitdoc.studies.mixup import study
 
-_COLOURS = dict(zip(study.ALPHAS, ("grey", "blue", "orange"), strict=True))
 _COMMAND = "python examples/plot_mixup_study.py --run"
-_DIAGRAMS, _FEWEST = (100, 1000), 10
+_SHOWN, _FEWEST = (10, 100, 1000), 10
+#: Values of α that both studies share.
+_ALPHAS = (0.0, 0.1, 1.0)
 
 
-def records(noise: float = 0.0, longer: int = 1, **wanted) -> list[runs.RunRecord]:
-    """Records of the study with these settings, all of one kind."""
-    found = runs.load(study.EXPERIMENT, random_labels=noise, longer=longer, **wanted)
+def records(shots: int, alpha: float, noise: float = 0.0, longer: int = 1) -> list[runs.RunRecord]:
+    """Records of one condition of the study of few shots, all of one kind."""
+    wanted = {"examples_per_class": shots, "mixup": alpha, "random_labels": noise, "longer": longer}
+    found = runs.load(study.EXPERIMENT, **wanted)
     runs.require_same(found, "model", "weights_sha256", "schedule", "batch", "base_lr", "crop", "test_images")
     return found
 
 
-def results(shots: int, alpha: float, key: str, **wanted) -> dict[int, float]:
-    """A result by seed, such as ``key="top1"`` in percent."""
-    chosen = records(examples_per_class=shots, mixup=alpha, **wanted)
-    return {record.setting["seed"]: record.result[key] for record in chosen}
-
-
 def gains(shots: int, alpha: float, key: str = "top1", **wanted) -> list[float]:
     """What MixUp adds to a result, in points, seed by seed."""
-    without, with_mixup = (results(shots, a, key, **wanted) for a in (0.0, alpha))
-    return [with_mixup[seed] - without[seed] for seed in sorted(with_mixup.keys() & without.keys())]
+    return common.differences(records(shots, 0.0, **wanted), records(shots, alpha, **wanted), key)
 
 
-def _provenance(chosen: list[runs.RunRecord]) -> str:
-    return f"Measured: {runs.provenance(chosen)}" if chosen else f"Not measured yet; `{_COMMAND}` fills it."
+def passes(shots: int) -> float:
+    """How often a run sees each of its images."""
+    recipe = study.Run(shots, 0.0, 0).recipe
+    return recipe.schedule[-1] * recipe.batch / (10 * shots)
 
 
-def _empty_place() -> Figure:
-    fig, ax = style.new(7.2, 1.6)
-    ax.set(xticks=(), yticks=(), facecolor=style.ink("wash"))
-    ax.text(0.5, 0.5, f"No runs yet. To measure:\n{_COMMAND}", ha="center", va="center")
-    return fig
-
-
-def _signed(number: float) -> str:
-    return f"{number:+.1f}".replace("-", "−")
-
-
-def _gain_text(shots: int, alpha: float, **wanted) -> str:
-    points = gains(shots, alpha, **wanted)
-    return _signed(mean(points)) if points else "not measured"
-
-
-def _alt_shots() -> str:
-    if not records():
-        return "An empty place: the runs of this figure have not been made."
-    parts = [
-        f"{k} per class: accuracy {_gain_text(k, a)} points, calibration error "
-        f"{mean(results(k, a, 'ece').values()):.1f} percent against {mean(results(k, 0.0, 'ece').values()):.1f}"
-        for a in study.ALPHAS[1:]
-        for k in (study.SHOTS[0], study.SHOTS[-1])
-        if gains(k, a)
-    ]
-    order = f"first for alpha {study.ALPHAS[1]:g}, then {study.ALPHAS[2]:g}"
-    return f"Mean over seeds at the ends of the curves, {order}. {'; '.join(parts)}."
-
-
-@figure(
-    "mixup-shots",
-    caption=lambda: (
-        "Left: what MixUp adds to the accuracy on CIFAR-10, against the run without MixUp on the same images. Right: "
-        f"expected calibration error in {study.BINS} bins. Dots are seeds, lines their means. {_provenance(records())}"
-    ),
-    alt=_alt_shots,
+@table(
+    "mixup-few-shot",
+    caption=f"Few images and a pre-trained network: accuracy in percent on {10 * study.TEST_PER_CLASS:,} CIFAR-10 test "
+    f"images, and what MixUp adds, mean over {len(study.SEEDS)} seeds with its 95% interval. Every run makes the same "
+    f"{study.Run(10, 0.0, 0).recipe.schedule[-1]} steps; the few-shot page's runs follow another recipe and score "
+    "otherwise.",
 )
-def shots() -> Figure:
-    """Gain in accuracy and calibration error over the number of examples per class."""
-    if not records():
-        return _empty_place()
-    fig, (left, right) = style.new(7.2, 3.6, 1, 2)
-    _lines(left, {a: {k: gains(k, a) for k in study.SHOTS} for a in study.ALPHAS[1:]})
-    _lines(right, {a: {k: list(results(k, a, "ece").values()) for k in study.SHOTS} for a in study.ALPHAS})
-    left.axhline(0, color=style.COLOURS["grey"], linewidth=1.2)
-    left.set_ylabel("accuracy minus accuracy at α = 0 (points)")
-    right.set_ylabel("calibration error (%)")
-    right.set_ylim(bottom=0)
-    for ax in (left, right):
-        ax.set(xscale="log", xlabel="examples per class", xlim=(8, 3200))
-        ax.set_xticks(study.SHOTS, [f"{k:,}" for k in study.SHOTS])
-        ax.minorticks_off()
-    return fig
+def few_shot() -> list[list[str]]:
+    """A row for each number of examples per class."""
+    header = ["images a class", "passes", "without", "α = 0.1 adds", "α = 1 adds"]
+    rows = [
+        [f"{k:,}", f"{passes(k):.3g}", _accuracy(k), *(common.gain(gains(k, alpha)) for alpha in _ALPHAS[1:])]
+        for k in _SHOWN
+    ]
+    return [header, *rows]
 
 
-def _lines(ax: Axes, curves: dict[float, dict[float, list[float]]]) -> None:
-    """Draw the values of all seeds and a line through their means for each α, with labels that do not collide."""
-    ends = []
-    for alpha, curve in curves.items():
-        curve = {x: values for x, values in curve.items() if values}
-        colour = style.COLOURS[_COLOURS[alpha]]
-        for x, values in curve.items():
-            ax.plot([x] * len(values), values, "o", color=colour, alpha=0.45, markersize=4)
-        means = [mean(values) for values in curve.values()]
-        ax.plot(list(curve), means, color=colour)
-        ends += [(means[-1], max(curve), f"α = {alpha:g}", colour)] if curve else []
-    low, high = ax.get_ylim()
-    height = low
-    for y, x, text, colour in sorted(ends):
-        height = max(y, height + 0.065 * (high - low))
-        style.label(ax, x, height, text, colour)
+def _accuracy(shots: int) -> str:
+    found = records(shots, 0.0)
+    return f"{mean(common.by_seed(found, 'top1').values()):.1f}" if found else "–"
 
 
-def pooled(shots: int, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pooled(chosen: Sequence[runs.RunRecord]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Reliability of all seeds together: predictions, mean confidence and accuracy of the bins with ten or more."""
-    chosen = records(examples_per_class=shots, mixup=alpha)
     count, confidence, accuracy = (
         np.array([record.result[key] for record in chosen], dtype=float)
         for key in ("bin_count", "bin_confidence", "bin_accuracy")
@@ -127,116 +73,81 @@ def pooled(shots: int, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return total[filled], *weighted
 
 
+def overconfidence(chosen: Sequence[runs.RunRecord]) -> float:
+    """Mean confidence minus accuracy, in points; negative where the network doubts itself too much."""
+    count, confidence, accuracy = pooled(chosen)
+    return float(100 * ((confidence - accuracy) * count).sum() / count.sum())
+
+
+def panels() -> list[tuple[str, dict[float, list[runs.RunRecord]]]]:
+    """Names and records by α of the networks in the reliability diagram; those without runs are left out."""
+    memorizing = {alpha: memorize.records(0.0, alpha) for alpha in _ALPHAS}
+    few_passes = {alpha: records(1000, alpha) for alpha in _ALPHAS}
+    named = [("From random weights, 100 passes", memorizing), ("Pre-trained, 1.6 passes", few_passes)]
+    return [(name, found) for name, found in named if all(found.values())]
+
+
 def _alt_reliability() -> str:
-    if not records():
-        return "An empty place: the runs of this figure have not been made."
-    parts = []
-    for k in _DIAGRAMS:
-        for alpha in study.ALPHAS:
-            count, confidence, accuracy = pooled(k, alpha)
-            gap = 100 * ((confidence - accuracy) * count).sum() / count.sum()
-            parts.append(f"{k} per class, alpha {alpha:g}: {_signed(gap)}")
-    return f"Mean confidence minus accuracy, in points (positive: promises too much). {'; '.join(parts)}."
+    if len(panels()) < 2:
+        return common.NOTHING
+    parts = [
+        f"{name}: {', '.join(f'{common.signed(overconfidence(found[a]))} at alpha {a:g}' for a in _ALPHAS)}"
+        for name, found in panels()
+    ]
+    return f"Mean confidence minus accuracy on test images, in points; positive: too sure. {'. '.join(parts)}."
 
 
 @figure(
     "mixup-reliability",
     caption=lambda: (
-        "Reliability: how often the network is right, over how sure it is, for 100 and 1,000 examples per class; "
-        "dotted: perfect calibration. Below the dotted line it promises too much. Larger dots hold more predictions; "
-        f"bins with fewer than {_FEWEST} are left out; three seeds together. {_provenance(records())}"
+        "How often a network is right, over how sure it says it is; dotted: as sure as it is right. Below: too sure; "
+        f"above: too modest. Left the network of {{numref}}`fig-mixup-memorize` with true labels, right the "
+        "pre-trained one of {numref}`tab-mixup-few-shot` at 1,000 images a class. Larger dots hold more predictions; "
+        f"bins with fewer than {_FEWEST} are left out; all seeds together. {common.provenance(_shown(), _COMMAND)}"
     ),
     alt=_alt_reliability,
 )
 def reliability() -> Figure:
-    """One diagram for each of two sizes, a line for each α."""
-    if not all(records(examples_per_class=k, mixup=a) for k in _DIAGRAMS for a in study.ALPHAS):
-        return _empty_place()
-    fig, axes = style.new(7.2, 3.8, 1, 2, sharex=True, sharey=True)
-    for ax, k in zip(axes, _DIAGRAMS, strict=True):
-        ax.plot((0, 1), (0, 1), ":", color=style.ink(), linewidth=1.2)
-        for row, alpha in enumerate(study.ALPHAS):
-            count, confidence, accuracy = pooled(k, alpha)
-            colour = style.COLOURS[_COLOURS[alpha]]
-            ax.plot(confidence, accuracy, color=colour, linewidth=1.5)
-            ax.scatter(confidence, accuracy, s=4 + 160 * count / count.sum(), color=colour)
-            ax.text(0.04, 0.94 - 0.08 * row, f"α = {alpha:g}", color=colour, transform=ax.transAxes)
-        ax.set(title=f"{k:,} examples per class", xlabel="confidence", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    """One diagram for each network, a line for each α."""
+    if len(panels()) < 2:
+        return common.empty_place(_COMMAND)
+    fig, axes = style.new(7.2, 4.0, 1, 2, sharex=True, sharey=True)
+    for ax, (name, found) in zip(axes, panels(), strict=True):
+        _show_reliability(ax, found)
+        ends = [overconfidence(found[alpha]) for alpha in (_ALPHAS[0], _ALPHAS[-1])]
+        ax.set_title(f"{name}:\nfrom {common.signed(ends[0])} to {common.signed(ends[1])} points too sure", fontsize=10)
+        ax.set_xlabel("confidence")
     axes[0].set_ylabel("share of right answers")
     return fig
 
 
-def _noisy(share: float) -> list[runs.RunRecord]:
-    return records(share, examples_per_class=study.NOISY_SHOTS)
+def _show_reliability(ax: Axes, found: dict[float, list[runs.RunRecord]]) -> None:
+    ax.plot((0, 1), (0, 1), ":", color=style.ink(), linewidth=1.2)
+    for row, (alpha, chosen) in enumerate(found.items()):
+        count, confidence, accuracy = pooled(chosen)
+        color = common.colour(alpha)
+        ax.plot(confidence, accuracy, color=color, linewidth=1.5)
+        ax.scatter(confidence, accuracy, s=4 + 160 * count / count.sum(), color=color)
+        ax.text(0.04, 0.94 - 0.08 * row, f"α = {alpha:g}", color=color, transform=ax.transAxes)
+    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
 
 
-def _accuracies(share: float, alpha: float) -> list[float]:
-    return list(results(study.NOISY_SHOTS, alpha, "top1", noise=share).values())
+def _shown() -> list[runs.RunRecord]:
+    return [record for _, found in panels() for chosen in found.values() for record in chosen]
 
 
-def _alt_noise() -> str:
-    parts = [
-        f"{share:.0%} random labels, alpha {alpha:g}: {mean(points):.1f} percent"
-        for share in (0.0, *study.NOISE)
-        for alpha in study.ALPHAS
-        if (points := _accuracies(share, alpha))
-    ]
-    return f"Accuracy, mean over seeds. {'; '.join(parts)}." if parts else "An empty place: there are no runs yet."
-
-
-@figure(
-    "mixup-noise",
-    caption=lambda: (
-        f"Accuracy on CIFAR-10 with {study.NOISY_SHOTS} examples per class when a share of their labels is random. "
-        f"Dots are seeds, lines their means. {_provenance([r for share in study.NOISE for r in _noisy(share)])}"
-    ),
-    alt=_alt_noise,
-)
-def noise() -> Figure:
-    """Accuracy over the share of random labels, a line for each α."""
-    if not all(_noisy(share) for share in study.NOISE):
-        return _empty_place()
-    fig, ax = style.new(7.2, 3.4)
-    shares = (0.0, *study.NOISE)
-    _lines(ax, {alpha: {100 * share: _accuracies(share, alpha) for share in shares} for alpha in study.ALPHAS})
-    ax.set(xlabel="random labels (%)", ylabel="accuracy (%)", xticks=[100 * s for s in shares], xlim=(-2, 58))
-    return fig
-
-
-@table(
-    "mixup-measured",
-    caption=f"Accuracy in percent on {10 * study.TEST_PER_CLASS:,} CIFAR-10 test images, mean (lowest to highest) of "
-    f"{len(study.SEEDS)} seeds. Last row: {study.LONGER} times as many steps.",
-)
-def measured() -> list[list[str]]:
-    """A row for each number of examples per class, a column for each α."""
-    header = ["examples per class", *(f"α = {alpha:g}" for alpha in study.ALPHAS)]
-    rows = [[f"{k:,}", *(_cell(k, alpha) for alpha in study.ALPHAS)] for k in study.SHOTS]
-    long = [f"{study.LONG_SHOTS:,}, longer", *(_cell(study.LONG_SHOTS, a, longer=study.LONGER) for a in study.ALPHAS)]
-    return [header, *rows, long]
-
-
-def _cell(shots: int, alpha: float, **wanted) -> str:
-    points = list(results(shots, alpha, "top1", **wanted).values())
-    return f"{mean(points):.1f} ({min(points):.1f}–{max(points):.1f})" if points else "–"
+def _overconfidence_text(place: int, alpha: float) -> str:
+    found = panels()
+    return common.signed(overconfidence(found[place][1][alpha])) if len(found) == 2 else "not measured"
 
 
 def _register_values() -> None:
-    for alpha in study.ALPHAS[1:]:
-        for k in study.SHOTS:
-            value(f"mixup-gain-{k}-{alpha:g}")(lambda k=k, alpha=alpha: _gain_text(k, alpha))
-        value(f"mixup-gain-longer-{alpha:g}")(lambda a=alpha: _gain_text(study.LONG_SHOTS, a, longer=study.LONGER))
-        for share in study.NOISE:
-            gain = lambda a=alpha, s=share: _gain_text(study.NOISY_SHOTS, a, noise=s)  # noqa: E731
-            value(f"mixup-gain-noise-{share:g}-{alpha:g}")(gain)
-    for alpha in study.ALPHAS:
-        for k in study.SHOTS:
-            value(f"mixup-ece-{k}-{alpha:g}")(lambda k=k, alpha=alpha: _ece_text(k, alpha))
-
-
-def _ece_text(shots: int, alpha: float) -> str:
-    points = list(results(shots, alpha, "ece").values())
-    return f"{mean(points):.1f}" if points else "not measured"
+    for alpha in _ALPHAS:
+        for place, name in enumerate(("memorizing", "pre-trained")):
+            value(f"mixup-too-sure-{name}-{alpha:g}")(lambda p=place, a=alpha: _overconfidence_text(p, a))
+        if alpha:
+            noisy = lambda a=alpha: common.gain(gains(study.NOISY_SHOTS, a, noise=0.5))  # noqa: E731
+            value(f"mixup-gain-noise-0.5-{alpha:g}")(noisy)
 
 
 _register_values()

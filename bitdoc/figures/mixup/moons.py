@@ -1,126 +1,165 @@
-"""The half-moon experiment: decision boundaries and the confidence between the classes."""
+"""Half-moons with a fifth of the labels flipped: what a network answers in the plane, and how that comes about."""
 
 from __future__ import annotations
 
-from functools import cache
+from functools import partial
+from statistics import mean
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 
 from bitdoc.figures import figure, style, value
-from bitdoc.studies.mixup.half_moons import ALPHAS, SEEDS, confidence, fresh_accuracy, probability, train
+from bitdoc.figures.mixup import common
+from bitdoc.records import runs
+from bitdoc.studies.mixup import half_moons as study
 
-_COLOURS = dict(zip(ALPHAS, ("grey", "blue", "green", "orange"), strict=True))
-_WEIGHTS = torch.linspace(0, 1, 21)
-
-
-@cache
-def curves(alpha: float) -> np.ndarray:
-    """Confidence along the lines between the classes: ``(seeds, weights)``."""
-    return torch.stack([confidence(train(alpha, seed), _WEIGHTS) for seed in SEEDS]).numpy()
+_COMMAND = "python examples/plot_mixup_half_moons.py --run"
+SIDES = ("blue", "orange")
 
 
-@cache
-def accuracies(alpha: float) -> np.ndarray:
-    """Accuracy on fresh points in percent, one value for each seed."""
-    return np.array([100 * fresh_accuracy(train(alpha, seed), seed) for seed in SEEDS])
+def records(alpha: float, flipped: float = study.FLIPPED) -> list[runs.RunRecord]:
+    """Records of one condition, all of one kind."""
+    found = runs.load(study.EXPERIMENT, flipped_labels=flipped, mixup=alpha)
+    runs.require_same(found, "steps", "base_lr", "points", "noise", "test_points")
+    return found
 
 
-def halfway(alpha: float) -> float:
-    """Confidence halfway between two points of different classes, mean over seeds."""
-    return float(curves(alpha)[:, len(_WEIGHTS) // 2].mean())
+def everything() -> list[runs.RunRecord]:
+    """All records with flipped labels, if every α of the slider has some."""
+    parts = [records(alpha) for alpha in study.SLIDER]
+    return [record for part in parts for record in part] if all(parts) else []
 
 
-def _alt_boundaries() -> str:
+def average(alpha: float, key: str = "top1", flipped: float = study.FLIPPED) -> float:
+    """A result, mean over seeds."""
+    return mean(common.by_seed(records(alpha, flipped), key).values())
+
+
+def gains(alpha: float, flipped: float = study.FLIPPED) -> list[float]:
+    """What MixUp adds to the accuracy on fresh points, seed by seed."""
+    return common.differences(records(0.0, flipped), records(alpha, flipped))
+
+
+def pictured(alpha: float) -> dict:
+    """What is drawn of the first seed: its map, its points and their labels."""
+    return next(r.result for r in records(alpha) if r.setting["seed"] == study.SEEDS[0])
+
+
+def _alt_maps() -> str:
+    if not everything():
+        return common.NOTHING
+    parts = ", ".join(f"{average(a):.0f} percent at alpha {a:g}" for a in study.ALPHAS)
     return (
-        "Four maps of the plane with two interleaved half-moons. Without MixUp almost the whole plane is colored "
-        "strongly and the change of class is a thin line; as alpha grows a band of undecided color opens between them. "
-        f"Halfway between the classes the mean confidence is {halfway(0.0):.2f} without MixUp and {halfway(1.0):.2f} "
-        "at alpha 1."
+        "Four maps of the plane with two interleaved half-moons, a fifth of their points in the wrong color. Without "
+        "MixUp the boundary makes islands around wrong points; as alpha grows they go, and the boundary runs smoothly "
+        f"between the moons. Right on fresh points, mean of {len(study.SEEDS)} seeds: {parts}."
     )
 
 
 @figure(
     "mixup-moons",
-    caption="The same network, the same 200 points, four values of $\\alpha$. Color is the probability the network "
-    "gives to the orange class; the line is its decision boundary. Trained when this page was built (first of three "
-    "seeds).",
-    alt=_alt_boundaries,
+    caption=lambda: (
+        f"The same network and the same {study.POINTS} points, a fifth of them with the wrong label (ringed), after "
+        f"{study.STEPS:,} steps. Color: the probability of orange; line: the boundary. Live, the slider goes through "
+        f"{len(study.SLIDER)} values of $\\alpha$; shares are means of {len(study.SEEDS)} seeds, the map is the first. "
+        f"{common.provenance(everything(), _COMMAND)}"
+    ),
+    alt=_alt_maps,
     format="png",
 )
-def boundaries() -> Figure:
+def maps() -> Figure:
     """Probability maps for each α, two in a row."""
-    fig, axes = style.new(7.2, 5.4, 2, 2, sharex=True, sharey=True)
-    for ax, alpha in zip(axes.flat, ALPHAS, strict=True):
-        mesh = _show_map(ax, alpha)
-        ax.set_title("α = 0 (no MixUp)" if alpha == 0 else f"α = {alpha:g}")
-    bar = fig.colorbar(mesh, ax=axes, shrink=0.7, ticks=(0, 0.5, 1))
-    bar.set_label("probability of orange")
+    if not everything():
+        return common.empty_place(_COMMAND)
+    fig, axes = style.new(7.2, 5.6, 2, 2, sharex=True, sharey=True)
+    for ax, alpha in zip(axes.flat, study.ALPHAS, strict=True):
+        _show_map(ax, pictured(alpha))
+        name = "α = 0 (no MixUp)" if alpha == 0 else f"α = {alpha:g}"
+        ax.set_title(f"{name}: right on {average(alpha):.0f}% of fresh points", fontsize=10)
     return fig
 
 
-def _show_map(ax: Axes, alpha: float):
-    across, up = np.linspace(-1.7, 2.7, 160), np.linspace(-1.2, 1.7, 110)
-    grid = torch.from_numpy(np.stack(np.meshgrid(across, up), axis=-1)).float()
-    trained = train(alpha, SEEDS[0])
-    p = probability(trained, grid).numpy()
-    mesh = ax.pcolormesh(across, up, p, cmap=_two_colours(), vmin=0, vmax=1, shading="gouraud")
-    ax.contour(across, up, p, levels=[0.5], colors=style.ink(), linewidths=1.4)
-    for side, name in enumerate(("blue", "orange")):
-        x, y = trained.points[trained.classes == side].T
-        ax.scatter(x, y, s=11, color=style.COLOURS[name], edgecolor=style.ink(), linewidth=0.4)
+def grid(kept: dict) -> np.ndarray:
+    """The kept map as probabilities of class 1, row by row from the bottom."""
+    return np.array(kept["map"]).reshape(len(study.UP), len(study.ACROSS)) / 100
+
+
+def _show_map(ax: Axes, kept: dict) -> None:
+    place = study.ACROSS.numpy(), study.UP.numpy()
+    ax.pcolormesh(*place, grid(kept), cmap=two_colours(), vmin=0, vmax=1, shading="gouraud", rasterized=True)
+    ax.contour(*place, grid(kept), levels=[0.5], colors=style.ink(), linewidths=1.4)
+    across, up, true, given = (np.array(kept[key]) for key in ("across", "up", "true", "given"))
+    for side, name in enumerate(SIDES):
+        for wrong in (False, True):
+            chosen = (given == side) & ((true != given) == wrong)
+            ax.scatter(across[chosen] / 100, up[chosen] / 100, s=26 if wrong else 9, color=style.COLOURS[name],
+                       edgecolor=style.ink() if wrong else "none", linewidth=1.1)  # fmt: skip
     ax.set(xticks=(), yticks=(), aspect="equal")
-    return mesh
 
 
-def _two_colours() -> LinearSegmentedColormap:
+def two_colours() -> LinearSegmentedColormap:
     """From blue over the ground to orange, both thinned so that the points stand out."""
     ground = np.array(to_rgb(style.ink("paper")))
-    ends = [0.6 * np.array(to_rgb(style.COLOURS[name])) + 0.4 * ground for name in ("blue", "orange")]
+    ends = [0.6 * np.array(to_rgb(style.COLOURS[name])) + 0.4 * ground for name in SIDES]
     return LinearSegmentedColormap.from_list("classes", (ends[0], ground, ends[1]))
 
 
-def _alt_confidence() -> str:
-    parts = ", ".join(f"{halfway(a):.2f} for alpha {a:g}" for a in ALPHAS)
-    points = ", ".join(f"{accuracies(a).mean():.1f} percent for alpha {a:g}" for a in ALPHAS)
-    return f"Mean confidence halfway between points of different classes: {parts}. Accuracy on fresh points: {points}."
+def _alt_curves() -> str:
+    if not everything():
+        return common.NOTHING
+    tests = ", ".join(f"{average(a):.1f} at alpha {a:g}" for a in study.ALPHAS)
+    trains = ", ".join(f"{average(a, 'train'):.1f}" for a in study.ALPHAS)
+    return (
+        "Curves over training steps. All begin alike. Without MixUp the fit to the labels as given keeps rising while "
+        f"accuracy on fresh points falls. After {study.STEPS} steps accuracy is {tests} percent, and fit {trains} "
+        "percent; 80 percent is what a network fits that knows the truth."
+    )
 
 
 @figure(
-    "mixup-moons-confidence",
-    caption="Left: mean confidence (the larger of the two probabilities) on the straight line between points of "
-    "different classes; dotted: what MixUp asks for, $\\max(\\lambda, 1 - \\lambda)$. Right: accuracy on 4,000 fresh "
-    "points. Three seeds; bands and marks show all of them, lines their mean.",
-    alt=_alt_confidence,
+    "mixup-moons-curves",
+    caption=lambda: (
+        f"Left: accuracy on {study.FRESH:,} fresh points with true labels. Right: on the training points, against the "
+        "labels as given; dotted: a network that follows the truth fits 80% of them. Lines: mean; bands: lowest to "
+        f"highest of {len(study.SEEDS)} seeds. {common.provenance(everything(), _COMMAND)}"
+    ),
+    alt=_alt_curves,
 )
-def confidences() -> Figure:
-    """Confidence between the classes beside the accuracy on fresh points."""
-    fig, (left, right) = style.new(7.2, 3.6, 1, 2, width_ratios=(3, 2))
-    for alpha in ALPHAS:
-        colour, runs = style.COLOURS[_COLOURS[alpha]], curves(alpha)
-        left.fill_between(_WEIGHTS, runs.min(0), runs.max(0), color=colour, alpha=0.2, linewidth=0)
-        left.plot(_WEIGHTS, runs.mean(0), color=colour)
-        middle = len(_WEIGHTS) // 2
-        below = alpha == ALPHAS[-1]
-        edge = (runs.min(0) if below else runs.max(0))[middle]
-        style.label(left, 0.5, edge, f"α = {alpha:g}", colour, ha="center", xytext=(0, -8 if below else 7))
-        place = ALPHAS.index(alpha)
-        right.plot([place] * len(SEEDS), accuracies(alpha), "o", color=colour, alpha=0.8)
-        right.plot([place - 0.25, place + 0.25], [accuracies(alpha).mean()] * 2, color=colour)
-    left.plot(_WEIGHTS, torch.maximum(_WEIGHTS, 1 - _WEIGHTS), ":", color=style.ink(), linewidth=1.4)
-    left.set(xlabel="λ, weight of the orange point", ylabel="mean confidence", xlim=(0, 1), ylim=(0.5, 1.0))
-    right.set(xticks=range(len(ALPHAS)), xticklabels=[f"{a:g}" for a in ALPHAS], xlabel="α", xlim=(-0.5, 3.5))
-    right.set_ylabel("accuracy on fresh points (%)")
+def curves() -> Figure:
+    """Accuracy on fresh points and fit to the noisy labels over steps."""
+    if not everything():
+        return common.empty_place(_COMMAND)
+    fig, axes = style.new(7.2, 3.5, 1, 2, sharex=True, sharey=True)
+    axes[0].set(xscale="log", xlim=(10, study.STEPS), ylim=(65, 100), ylabel="right (%)")
+    for ax, key in zip(axes, ("test", "train"), strict=True):
+        ends = []
+        for alpha in study.ALPHAS:
+            color = common.colour(alpha)
+            y = common.show_curves(ax, records(alpha), "step", key, color, ls="-" if key == "test" else "--")
+            ends.append((y, f"α = {alpha:g}", color))
+        common.label_ends(ax, ends, study.STEPS)
+        ax.set_xlabel("steps")
+        ax.set_xticks((10, 100, 1000), ("10", "100", "1,000"))
+    axes[1].axhline(100 * (1 - study.FLIPPED), color=style.ink(), linewidth=1.2, ls=":")
+    axes[0].set_title(f"Fresh points: {average(0.0):.0f}% without, {average(1.0):.0f}% at α = 1", fontsize=10)
+    axes[1].set_title("Labels as given: learned without", fontsize=10)
     return fig
 
 
+def _text(key: str, alpha: float, flipped: float, digits: int) -> str:
+    return f"{average(alpha, key, flipped):.{digits}f}" if records(alpha, flipped) else "not measured"
+
+
 def _register_values() -> None:
-    for alpha in ALPHAS:
-        value(f"moons-confidence-{alpha:g}")(lambda alpha=alpha: f"{halfway(alpha):.2f}")
-        value(f"moons-accuracy-{alpha:g}")(lambda alpha=alpha: f"{accuracies(alpha).mean():.1f}")
+    for flipped, name in ((study.FLIPPED, "noisy"), (0.0, "clean")):
+        for alpha in study.ALPHAS:
+            value(f"moons-test-{name}-{alpha:g}")(partial(_text, "top1", alpha, flipped, 1))
+            value(f"moons-train-{name}-{alpha:g}")(partial(_text, "train", alpha, flipped, 1))
+            value(f"moons-halfway-{name}-{alpha:g}")(partial(_text, "halfway_confidence", alpha, flipped, 2))
+            if alpha:
+                value(f"moons-gain-{name}-{alpha:g}")(lambda a=alpha, f=flipped: common.gain(gains(a, f)))
 
 
 _register_values()

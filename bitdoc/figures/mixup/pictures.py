@@ -90,9 +90,9 @@ def samples() -> Figure:
 
 @figure(
     "mixup-mixer",
-    caption="The mixer: the mixed picture, its label, and the Beta density with weights drawn from it. Move $\\lambda$ "
-    "through the blends; then choose an $\\alpha$, draw weights, and see which blends a network is shown in training. "
-    "(On paper and without JavaScript: the still at $\\lambda = 0.7$ and $\\alpha = 0.1$, with 100 draws.)",
+    caption="The mixer: the mixed picture, its label, and the Beta density with weights drawn from it; the dashed line "
+    "is the picture's $\\lambda$. Move it through the blends; then choose an $\\alpha$, draw weights, and see which "
+    "blends a network is shown in training. (On paper: $\\lambda = 0.7$, $\\alpha = 0.1$, 100 draws.)",
     alt="A picture that is 70 percent cat and 30 percent cup, two label bars of 0.7 and 0.3, and the density of "
     "Beta(0.1, 0.1), which is high at 0 and at 1 and low between; nearly all of the 100 drawn weights lie at the ends.",
     format="png",
@@ -103,7 +103,7 @@ def mixer_still() -> Figure:
     axes = fig.subplot_mosaic("PL;PD", width_ratios=(4, 5), height_ratios=(2, 5))
     show_picture(axes["P"], 0.7)
     show_label(axes["L"], 0.7)
-    show_density(axes["D"], 0.1, draws(0.1)[:100])
+    show_density(axes["D"], 0.1, draws(0.1)[:100], 0.7)
     return fig
 
 

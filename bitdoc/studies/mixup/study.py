@@ -8,21 +8,18 @@ their order, their crops and their random labels, whatever α is, and can be com
 from __future__ import annotations
 
 import itertools
-import sys
 from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from bitdoc import data
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6
 from bitdoc.studies.fewshot import sweep as fewshot
 from bitdoc.training import hyperrule
 from bitdoc.training.finetune import Engine, Recipe, Task, finetune, miniature, test_batches
-from bitdoc.training.loop import TrainingError, evaluate, generator
+from bitdoc.training.loop import evaluate, generator
 
 EXPERIMENT = "mixup-study"
 MODEL = "BiT-T-R26x0.5"
@@ -46,6 +43,8 @@ class Run:
     seed: int
     noise: float = 0.0
     longer: int = 1
+
+    experiment = EXPERIMENT
 
     @property
     def name(self) -> str:
@@ -133,25 +132,7 @@ def make(run: Run, task: Task, model: str = MODEL, recipe: Recipe | None = None)
     return replace(record, result=record.result | calibration(logits, task.test.labels))
 
 
-def sweep(todo: list[Run], datadir: str | None) -> None:
-    """Make those of ``todo`` that have no record yet; write each record at once."""
-    bar = tqdm([run for run in todo if not runs.exists(EXPERIMENT, run.name)], desc="sweep", unit="run")
-    for run in bar:
-        test = _test(datadir, run.recipe.crop, run.recipe.interpolation)
-        record = make(run, task_of(run, fewshot.cifar10(datadir, "train"), test))
-        runs.write(record)
-        tqdm.write(f"{run.name}: {record.result['top1']:.2f} %, calibration error {record.result['ece']:.2f} %")
-
-
-def command(run: bool, only: str | None, datadir: str | None) -> int:
-    """Measure if ``run``, part ``only`` (``"i/n"``) of the plan or all of it; return the exit status."""
-    try:
-        if run:
-            sweep(fig6.part(plan(), only), datadir)
-    except (ValueError, TrainingError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where it stopped", file=sys.stderr)
-        return 130
-    return 0
+def record(run: Run, datadir: str | None) -> runs.RunRecord:
+    """Make one run on CIFAR-10."""
+    test = _test(datadir, run.recipe.crop, run.recipe.interpolation)
+    return make(run, task_of(run, fewshot.cifar10(datadir, "train"), test))

@@ -99,24 +99,9 @@ def test_a_run_leaves_a_record_that_agrees_with_itself(images, monkeypatch, tmp_
     assert (record.setting["mixup"], record.setting["random_labels"]) == (0.4, 0.2)
 
 
-def test_a_sweep_makes_only_what_is_missing(images, monkeypatch, tmp_path):
-    monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
-    made = []
+def test_a_record_is_made_on_the_images_of_its_folder(images, monkeypatch):
     monkeypatch.setattr(study, "_test", lambda datadir, side, interpolation: images[1])
     monkeypatch.setattr(study.fewshot, "cifar10", lambda datadir, split: images[0])
-
-    def make(run, task):
-        made.append(run)
-        result = {"top1": 50.0, "ece": 1.0}
-        return runs.RunRecord(study.EXPERIMENT, run.name, study.MODEL, setting={}, result=result)
-
-    monkeypatch.setattr(study, "make", make)
-    todo = [study.Run(2, alpha, 0) for alpha in (0.0, 0.1)]
-    study.sweep(todo[:1], None)
-    study.sweep(todo, None)
-    assert made == todo
-
-
-def test_a_wrong_part_is_one_clear_line(capsys):
-    assert study.command(True, "3/2", None) == 1
-    assert "cannot read --only '3/2'" in capsys.readouterr().err
+    monkeypatch.setattr(study, "make", lambda run, task: (run, len(task.train), len(task.test)))
+    run = study.Run(2, 0.1, 0)
+    assert study.record(run, None) == (run, 4, 24)

@@ -1,0 +1,49 @@
+r"""
+Where MixUp should help: a network that learns by heart
+=======================================================
+
+A small network from random weights sees 2,000 CIFAR-10 images a hundred times, with true labels and with 40% random
+ones, without MixUp and with three values of :math:`\alpha`. The runs are kept with the package; a run takes about a
+minute of one CPU core:
+
+.. code-block:: bash
+
+   python examples/plot_mixup_memorize.py                               # draw
+   python examples/plot_mixup_memorize.py --run --datadir DIR           # measure what has no record yet
+   python examples/plot_mixup_memorize.py --run --datadir DIR --only 1/2 # one half of it, for one of two processes
+"""
+
+import argparse
+from functools import partial
+
+from bitdoc import data, figures
+from bitdoc.records import runs
+from bitdoc.studies.mixup import memorize, sweeping
+
+parser = argparse.ArgumentParser(description="Does MixUp help a network that memorizes its images?")
+parser.add_argument("--run", action="store_true", help="measure what has no record yet (default: draw only)")
+parser.add_argument("--only", metavar="I/N", help="make only every N-th run, starting from the I-th (1 to N)")
+parser.add_argument("--datadir", help=f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)")
+flags = parser.parse_args()
+make = partial(memorize.record, datadir=flags.datadir)
+status = sweeping.command(memorize.plan(), make, flags.only) if flags.run else 0
+if status:
+    raise SystemExit(status)
+
+print(runs.provenance(runs.load(memorize.EXPERIMENT)))
+
+# %%
+# Over-fitting, without MixUp: the training images are learned by heart.
+
+overfit = figures.draw("mixup-overfit")
+
+# %%
+# With MixUp. Above the accuracy on test images, below how many of the given labels are learned, right or wrong.
+
+curves = figures.draw("mixup-memorize")
+
+# %%
+# Run as a script, the example saves its figures.
+
+if "__file__" in globals():
+    figures.save(mixup_overfit=overfit, mixup_memorize=curves)
