@@ -50,12 +50,14 @@ extensions = [
     "bitfig",
     "bitgallery",
     "cards",
+    "citations",
     "freshness",
     "mathml",
     "notebooks",
     "plaintext",
     "portable",
     "report",
+    "search",
     "share",
     "terms",
 ]
@@ -92,7 +94,7 @@ html_math_renderer = "mathml"
 # -- References -------------------------------------------------------------------------------------------------------
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
-bibtex_default_style = "plain"
+bibtex_default_style = "author_year"
 # "root" is also that of a square; linked by hand where it is meant.
 terms_by_hand = ["root"]
 terms_not_on = ["glossary", "bibliography", "index"]
@@ -122,6 +124,23 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "show_signature": False,
 }
+bitgallery_groups = [
+    (
+        "See how it works",
+        "Pictures and code that explain one idea each; nothing is downloaded, and a minute is enough.",
+        ["norm_axes", "bit_block", "widths", "mixup_pictures", "mixup_half_moons", "retinanet"],
+    ),
+    (
+        "Plan a run",
+        "What the rule chooses for a task, before anything is trained.",
+        ["hyperrule"],
+    ),
+    (
+        "Measure again",
+        "The book's experiments: drawn from the runs that ship with the package, and made anew with ``--run``.",
+        ["few_shot_cifar10", "norm_batch_size", "mixup_study"],
+    ),
+]
 freshness_digest = digest
 
 # -- Code blocks ------------------------------------------------------------------------------------------------------
@@ -141,7 +160,8 @@ html_favicon = "_static/favicon.svg"
 html_title = "Big Transfer, explained"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
-html_js_files = [("access.js", {"defer": "defer"})]
+html_js_files = [(name, {"defer": "defer"}) for name in ("access.js", "figures.js", "cards.js")]
+html_search_scorer = str(HERE / "_static" / "search-scorer.js")
 html_domain_indices = False
 html_copy_source = False
 html_context = {"default_mode": "auto"}

@@ -34,6 +34,8 @@ class Entry:
         callable computes its text from the run records, so that no measured number is typed.
     format : {"svg", "png"}
         ``"png"`` for figures that hold photographs or thousands of marks.
+    measured : str or callable, optional
+        How the numbers were measured: runs, device, dates. The page folds it below the caption, which says what to see.
     """
 
     id: str
@@ -41,6 +43,12 @@ class Entry:
     caption_source: Text
     alt_source: Text
     format: str = "svg"
+    measured_source: Text = ""
+
+    @property
+    def measured(self) -> str:
+        """How the numbers were measured, computed now if it depends on run records; empty where nothing was."""
+        return self.measured_source if isinstance(self.measured_source, str) else self.measured_source()
 
     @property
     def caption(self) -> str:
@@ -67,7 +75,7 @@ _TABLES: dict[str, Table] = {}
 _VALUES: dict[str, Callable[[], str]] = {}
 
 
-def figure(id: str, *, caption: Text, alt: Text, format: str = "svg") -> Callable:
+def figure(id: str, *, caption: Text, alt: Text, format: str = "svg", measured: Text = "") -> Callable:
     """Register the decorated function as the figure ``id``. See :class:`Entry` for the arguments."""
 
     def register(function: Callable[[], Figure]) -> Callable[[], Figure]:
@@ -75,7 +83,7 @@ def figure(id: str, *, caption: Text, alt: Text, format: str = "svg") -> Callabl
             raise ValueError(
                 f"two figures are called {id!r}: {_REGISTRY[id].function.__qualname__} has the name already"
             )
-        _REGISTRY[id] = Entry(id, function, caption, alt, format)
+        _REGISTRY[id] = Entry(id, function, caption, alt, format, measured)
         return function
 
     return register

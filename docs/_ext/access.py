@@ -2,7 +2,7 @@
 
 The entries of the bibliography are a list, a table's empty corner is no header, and ``access.js`` names what the theme
 builds from templates: the sidebar, its buttons, and the boxes in which wide tables scroll. Links to edit a page lead
-somewhere or are not there.
+somewhere or are not there. A long name in code may break where its parts meet, and nowhere else.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.application import Sphinx
 
+# Words of code in the text and in signatures, and headings that are one long name.
+_IN_CODE = re.compile(r'(<span class="pre">|<h1>)([^<>\s]{16,})(</span>|<a class="headerlink")')
+
 
 def mend(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
     """Mend the page's HTML."""
@@ -21,7 +24,20 @@ def mend(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: 
     body = context["body"]
     body = body.replace('role="doc-biblioentry"', 'role="listitem"')
     body = re.sub(r'<th( class="[^"]*")?>\s*(<p></p>)?\s*</th>', r"<td\1></td>", body)
-    context["body"] = body
+    context["body"] = _IN_CODE.sub(lambda match: match[1] + breakable(match[2]) + match[3], body)
+    for neighbor in filter(None, (context.get("prev"), context.get("next"))):
+        neighbor["title"] = re.sub(r"[^<>\s]{16,}", lambda match: breakable(match[0]), neighbor["title"])
+
+
+def breakable(name: str) -> str:
+    """Mark where a name longer than 15 signs may break: after a dot, slash, underscore, equals sign or bracket.
+
+    An entity of HTML counts as one sign; one that is cut would be another.
+    """
+    signs = re.findall(r"&[#\w]+;|.", name)
+    if len(signs) < 16:
+        return name
+    return "".join(sign + "<wbr>" if sign in "._/=,([" else sign for sign in signs[:-1]) + signs[-1]
 
 
 def mend_edit_link(

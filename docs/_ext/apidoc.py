@@ -1,4 +1,4 @@
-"""The API reference: each entry links to the examples that use it, and no constant prints its value."""
+"""The API reference: each entry links to the examples that use it, no constant prints its value, and summaries are whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.ext import autosummary
+
+_SPHINX_KNOWS = autosummary.WELL_KNOWN_ABBREVIATIONS
 
 
 def link_examples(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
@@ -25,6 +28,8 @@ def hide_values(app: Sphinx, doctree: nodes.document) -> None:
 
 def setup(app: Sphinx) -> dict:
     """Register the hooks."""
+    # A summary is a docstring's first sentence, and Sphinx would end it at the full stop of "Fig.".
+    autosummary.WELL_KNOWN_ABBREVIATIONS = (*_SPHINX_KNOWS, "Fig.", "Figs.", "Eq.", "Sec.", "Tab.", "cf.", "resp.")
     app.connect("autodoc-process-docstring", link_examples, priority=900)
     app.connect("doctree-read", hide_values)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -98,7 +98,7 @@ def depart_picture(self: HTML5Translator, node: picture) -> None:
 
 
 class enlarge(nodes.Inline, nodes.Element):
-    """Links to the pictures of the figure around it, for small screens."""
+    """Links to the pictures of the figure around it; ``figures.js`` opens them over the page."""
 
 
 def visit_enlarge(self: HTML5Translator, node: enlarge) -> None:
@@ -108,9 +108,23 @@ def visit_enlarge(self: HTML5Translator, node: enlarge) -> None:
         figure = figure.parent
     for image in figure.findall(picture):
         uri = posixpath.join(self.builder.imgpath, quote(self.builder.images[image["uri"]]))
-        classes = " ".join(["bit-figure-source", *image["classes"]])
+        classes = " ".join(["bit-figure-source", "bit-enlarge", *image["classes"]])
         self.body.append(f" {self.starttag(node, 'a', '', href=uri, CLASS=classes)}enlarge</a>")
     raise nodes.SkipNode
+
+
+class measured(nodes.General, nodes.Element):
+    """How a figure's numbers were measured, folded."""
+
+
+def visit_measured(self: HTML5Translator, node: measured) -> None:
+    """Begin the fold."""
+    self.body.append('<details class="bit-measured"><summary>how measured</summary>')
+
+
+def depart_measured(self: HTML5Translator, node: measured) -> None:
+    """End the fold."""
+    self.body.append("</details>")
 
 
 def _known(kind: str, id: str, ids) -> str:
@@ -151,7 +165,7 @@ class BitFigure(SphinxDirective):
             return []
         if "plain" in self.options:
             return [nodes.container("", *images, classes=["bit-figure-plain", *self.options.get("class", [])])]
-        return [self._figure(entry, images, caption)]
+        return [self._with_measured(entry, self._figure(entry, images, caption))]
 
     def _image(self, entry: figures.Entry, theme: str) -> picture:
         path = draw_to_file(entry, theme, Path(self.config.bitfig_cache))
@@ -183,6 +197,14 @@ class BitFigure(SphinxDirective):
             link += nodes.Text(path.suffix[1:].upper())
             line += [link, nodes.Text(" ")]
         return [line]
+
+    def _with_measured(self, entry: figures.Entry, figure: nodes.figure) -> nodes.figure:
+        """Fold what the figure's function says about its measurements below the caption."""
+        if text := " ".join(entry.measured.split()):
+            inline, messages = self.parse_inline(text)
+            legend = next(figure.findall(nodes.legend))
+            legend += [measured("", nodes.paragraph("", "", *inline)), *messages]
+        return figure
 
     def _source_link(self, entry: figures.Entry) -> nodes.reference:
         function = inspect.unwrap(entry.function)
@@ -306,6 +328,7 @@ def setup(app: Sphinx) -> dict:
     app.add_config_value("bitfig_lead_figures", {}, "env", dict)
     app.add_node(picture, html=(visit_picture, depart_picture))
     app.add_node(enlarge, html=(visit_enlarge, None))
+    app.add_node(measured, html=(visit_measured, depart_measured))
     app.add_directive("bit-figure", BitFigure)
     app.add_directive("bit-table", BitTable)
     app.add_directive("bit-figure-functions", BitFigureFunctions)

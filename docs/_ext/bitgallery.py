@@ -1,7 +1,12 @@
-"""What sphinx-gallery needs to know about this book: its figures, a clean start for each script, and alt texts."""
+"""What sphinx-gallery needs to know about this book: its figures, a clean start for each script, groups and thumbnails.
+
+An example's thumbnail is the first figure of the book that its script draws, in the theme of the page.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import bitfig
@@ -14,6 +19,12 @@ from sphinx_gallery.scrapers import figure_rst
 from bitdoc import figures
 
 _SHOWN = "_bitdoc_shown"
+_OPENING = '.. raw:: html\n\n    <div class="sphx-glr-thumbnails">\n'
+_CLOSING = ".. raw:: html\n\n    </div>\n"
+_THUMBNAIL = re.compile(
+    r'\.\. raw:: html\n\n    <div class="sphx-glr-thumbcontainer".*?:doc:`/gallery/(plot_\w+)`.*?\n    </div>\n',
+    re.DOTALL,
+)
 
 
 def scrape_figures(block: tuple, block_vars: dict, gallery_conf: dict) -> str:
@@ -73,10 +84,42 @@ def remove_orphans(app: Sphinx) -> None:
             path.unlink()
 
 
+def group_examples(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Put the gallery's thumbnails in groups with a sentence each; what no group names comes last."""
+    blocks = {match[1]: match[0] for match in _THUMBNAIL.finditer(source[0])}
+    if docname != "gallery/index" or not blocks or not app.config.bitgallery_groups:
+        return
+    named = {f"plot_{name}" for _, _, names in app.config.bitgallery_groups for name in names}
+    others = [name.removeprefix("plot_") for name in blocks if name not in named]
+    parts = [source[0].partition(_OPENING)[0]]
+    for title, sentence, names in [*app.config.bitgallery_groups, ("More", "What stands in no group yet.", others)]:
+        shown = [blocks[f"plot_{name}"] for name in names if f"plot_{name}" in blocks]
+        if shown:
+            parts += [f"{title}\n{'-' * len(title)}\n\n{sentence}\n", _OPENING, *shown, _CLOSING]
+    source[0] = "\n".join([*parts, source[0][source[0].index(".. toctree::") :]])
+
+
+def show_figures(app: Sphinx, doctree: nodes.document) -> None:
+    """Put the figure of an example, drawn for both themes, in the place of its thumbnail, with the title as alt text."""
+    for image in list(doctree.findall(nodes.image)):
+        if not (named := re.search(r"/thumb/sphx_glr_(plot_\w+)_thumb\.", image.get("uri", ""))):
+            continue
+        script = Path(app.srcdir).parent / "examples" / f"{named[1]}.py"
+        ids = re.findall(r"figures\.draw\(\"([\w-]+)\"", script.read_text(encoding="utf-8"))
+        if ids and ids[0] in figures.registry():
+            image.replace_self([_picture(app, ids[0], theme) for theme in bitfig.THEMES])
+
+
+def _picture(app: Sphinx, id: str, theme: str) -> bitfig.picture:
+    path = bitfig.draw_to_file(figures.registry()[id], theme, Path(app.config.bitfig_cache))
+    uri = Path(os.path.relpath(path, Path(app.env.doc2path(app.env.docname)).parent)).as_posix()
+    return bitfig.picture("", uri=uri, alt="", size=bitfig.size_of(path), classes=[f"only-{theme}", "thumbnail"])
+
+
 def name_thumbnails(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Give each thumbnail the title of its example, which the link after it holds, as alt text."""
     for image in doctree.findall(nodes.image):
-        if "/thumb/" in image.get("uri", ""):
+        if "/thumb/" in image.get("uri", "") or "thumbnail" in image["classes"]:
             after = image.findall(nodes.reference, include_self=False, ascend=True)
             image["alt"] = next((link.astext() for link in after), "")
 
@@ -89,7 +132,11 @@ def load_lazily(app: Sphinx, pagename: str, templatename: str, context: dict, do
 
 def setup(app: Sphinx) -> dict:
     """Register the hooks."""
+    app.add_config_value("bitgallery_groups", [], "env", list)
     app.connect("builder-inited", remove_orphans, priority=10)
+    app.connect("source-read", group_examples)
+    # Before Sphinx collects the pictures of a page.
+    app.connect("doctree-read", show_figures, priority=100)
     app.connect("doctree-resolved", name_thumbnails)
     app.connect("html-page-context", load_lazily)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

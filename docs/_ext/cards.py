@@ -1,7 +1,7 @@
 """Sphinx extension: a citation, or a term of the glossary, shows what it refers to on hovering and on focus.
 
-A page carries the references and definitions that its links lead to, hidden, and ``cards.js`` shows them; nothing is
-fetched. Without JavaScript the links lead to the bibliography and the glossary, as ever.
+A page carries the references and definitions that its links lead to, hidden, and ``cards.js`` shows them, and the
+page's own figures, tables and equations; nothing is fetched. Without JavaScript the links lead there, as ever.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ def carry(app: Sphinx, pagename: str, templatename: str, context: dict, doctree:
             cards.append(f'<div id="card-{page}-{anchor}">{html}</div>')
     if cards:
         context["body"] += f'<div id="cards" hidden>{"".join(cards)}</div>\n'
-        app.add_js_file("cards.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict:

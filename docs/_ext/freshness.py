@@ -2,12 +2,14 @@
 
 jupyter-cache looks only at the text of a notebook's cells, and sphinx-gallery only at the text of a script; neither
 sees a change in the package that the cell or the script calls. Both caches are therefore kept under the digest of
-everything that can change an output: the package's code, the cached runs, and the libraries that compute and draw.
+everything that can change an output: the package's code, its pictures, the cached runs (those that ``BITDOC_RESULTS``
+names too), and the libraries that compute and draw.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -15,22 +17,30 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 LIBRARIES = ("torch", "numpy", "matplotlib", "pillow")
-_SUFFIXES = (".py", ".json", ".npz", ".txt")
+_TEXTS = (".py", ".json", ".txt")
+_BINARIES = (".npz", ".png", ".webp", ".jpg", ".jpeg")
 
 
 def digest(root: Path) -> str:
     """Return 16 hexadecimal digits that change with the package, its data under ``root``, or a library's version."""
     total = hashlib.sha256()
-    for path in sorted((root / "bitdoc").rglob("*")):
-        if path.suffix in _SUFFIXES and path.is_file():
-            # Line ends are evened out, so that a checkout on Windows has the same digest.
-            content = path.read_bytes()
-            content = content if path.suffix == ".npz" else content.replace(b"\r\n", b"\n")
-            total.update(path.relative_to(root).as_posix().encode())
-            total.update(hashlib.sha256(content).digest())
+    _add(total, root / "bitdoc", root)
+    if results := os.environ.get("BITDOC_RESULTS"):
+        _add(total, Path(results), Path(results))
     for name in LIBRARIES:
         total.update(f"{name} {version(name)}\n".encode())
     return total.hexdigest()[:16]
+
+
+def _add(total, folder: Path, root: Path) -> None:
+    """Add the names, within ``root``, and the contents of a folder's files."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _TEXTS + _BINARIES and path.is_file():
+            # Line ends are evened out, so that a checkout on Windows has the same digest.
+            content = path.read_bytes()
+            content = content if path.suffix in _BINARIES else content.replace(b"\r\n", b"\n")
+            total.update(path.relative_to(root).as_posix().encode())
+            total.update(hashlib.sha256(content).digest())
 
 
 def cache_folder(parent: Path, current: str, keep: int = 3) -> Path:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import bitfig
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util.math import get_node_equation_number
 from sphinx.writers.text import TextTranslator
 
 # A hyphen at which a line is not broken, so that words can be found.
 _HYPHEN = "\u2011"
+# A column of a table is no wider; a longer cell goes on in the next line.
+_WIDEST = 36
 
 
 class PlainText(TextTranslator):
@@ -67,10 +71,13 @@ class PlainText(TextTranslator):
         if isinstance(node.parent, nodes.table):
             self.add_text(self._numbered("table", "Table", node.parent))
 
-    def visit_colspec(self, node: nodes.colspec) -> None:
-        """Begin a column; some extensions measure it in fractions."""
-        node["colwidth"] = round(float(node["colwidth"]))
-        super().visit_colspec(node)
+    def visit_tgroup(self, node: nodes.tgroup) -> None:
+        """Give each column the width of its longest cell, within bounds: a page's widths are shares, not signs."""
+        cells = [list(row.findall(nodes.entry)) for row in node.findall(nodes.row)]
+        for number, column in enumerate(node.findall(nodes.colspec)):
+            longest = [len(row[number].astext()) for row in cells if number < len(row)]
+            column["colwidth"] = min(_WIDEST, max([3, *longest]))
+        super().visit_tgroup(node)
 
     def visit_caption(self, node: nodes.caption) -> None:
         """Write a caption with the figure's number."""
@@ -83,7 +90,11 @@ class PlainText(TextTranslator):
     visit_number_reference = depart_number_reference = _as_it_reads
 
     def visit_legend(self, node: nodes.legend) -> None:
-        """Skip the link to a figure's code."""
+        """Write how a figure was measured, and skip the link to its code."""
+        for told in node.findall(bitfig.measured):
+            self.new_state(0)
+            self.add_text(f"How measured: {told.astext()}")
+            self.end_state()
         raise nodes.SkipNode
 
     def visit_math(self, node: nodes.math) -> None:
@@ -94,7 +105,8 @@ class PlainText(TextTranslator):
     def visit_math_block(self, node: nodes.math_block) -> None:
         """Write a displayed formula as LaTeX."""
         self.new_state()
-        self.add_text(f"$${node.astext()}$$")
+        number = f" ({get_node_equation_number(self, node)})" if node.get("number") else ""
+        self.add_text(f"$${node.astext()}$${number}")
         self.end_state(wrap=False)
         raise nodes.SkipNode
 

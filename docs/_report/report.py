@@ -1,8 +1,10 @@
 """The five sections as a printable report: ``python docs/_report/report.py SITE FOLDER`` writes ``FOLDER/bitdoc.pdf``.
 
 The built pages are put into one document with a style sheet for paper, and Chromium prints it. Formulas stay MathML and
-figures SVG, so both are sharp at any size; the sections' widgets, which need a hand, give way to the still figures that
-the pages hold anyway; folded answers are open. The works cited follow the sections.
+figures SVG, so both are sharp at any size; pictures of photographs become JPEG, which a PDF holds as it is; the
+sections' widgets, which need a hand, give way to the still figures that the pages hold anyway. The report is the text of
+the sections; what is folded on the site, the questions after each, stays there. The title page tells the length of each
+section, and the works cited follow the last.
 """
 
 from __future__ import annotations
@@ -15,8 +17,12 @@ import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from bs4 import BeautifulSoup, Tag
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from pypdf import PdfReader
 
@@ -33,7 +39,7 @@ INSTALLED = (
 )
 ONLY_ON_SCREEN = (
     "script, link, noscript, a.headerlink, .only-dark, button, .bit-figure-source, .copybtn, .sd-summary-state-marker, "
-    "[data-hyperrule], .reading-time, .cell.tag_remove-input, p:has(> a.download), #cards"
+    "[data-hyperrule], .reading-time, .cell.tag_remove-input, p:has(> a.download), #cards, details"
 )
 #: Running text is what is left of a section without these.
 NOT_TEXT = "figure, table, details, aside, pre, .cell, .pst-scrollable-table-container"
@@ -54,13 +60,15 @@ def article(site: Path, name: str) -> Tag:
     found = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select_one("article.bd-article")
     for element in found.select(ONLY_ON_SCREEN):
         element.decompose()
+    for section in found.select("section"):
+        # Nothing but its heading is left of a section of questions.
+        if not section.find(lambda tag: tag.name not in {"h1", "h2", "h3", "span"}):
+            section.decompose()
     for element in found.select("[id]"):
         element["id"] = f"{name}--{element['id']}"
     for image in found.select("img"):
         image["src"] = (path.parent / image["src"]).resolve().as_uri()
         del image["loading"]
-    for fold in found.select("details"):
-        fold["open"] = ""
     for link in found.select("a[href]"):
         _lead_inside(link, name)
     return found
@@ -102,6 +110,44 @@ def works_cited(site: Path, sections: dict[str, Tag]) -> Tag:
     return listed
 
 
+def with_jpegs(html: str, folder: Path) -> str:
+    """Return a document whose WebP pictures are JPEG files in ``folder``: Chromium would store them uncompressed."""
+
+    def as_jpeg(match: re.Match) -> str:
+        source = Path(url2pathname(urlsplit(match[1]).path))
+        target = folder / f"{source.stem}.jpg"
+        if not target.exists():
+            Image.open(source).convert("RGB").save(target, quality=85, optimize=True)
+        return f'src="{target.resolve().as_uri()}"'
+
+    return re.sub(r'src="(file:[^"]+\.webp)"', as_jpeg, html)
+
+
+def lengths(parts: dict[str, Tag], text_only: dict[str, int], numbers: dict[str, int], last: int) -> list[tuple]:
+    """Return name, words, pages of text and pages with figures of each section."""
+    found = []
+    names = list(parts)
+    for name, following in zip(names, [*names[1:], None], strict=True):
+        if name in ASKED:
+            whole = (numbers[following] if following else last + 1) - numbers[name]
+            found.append((name, words(parts[name]), text_only[following] - text_only[name], whole))
+    return found
+
+
+def told_lengths(parts: dict[str, Tag], found: list[tuple]) -> str:
+    """Return the table of the title page."""
+    rows = ""
+    for name, count, _, whole in found:
+        title = " ".join(parts[name].select_one("h1").get_text().split())
+        asked = ASKED[name] or "–"
+        rows += (
+            f"<tr><td>{title}</td><td>{count:,}</td><td>{count / WORDS_A_PAGE:.1f}</td><td>{asked}</td>"
+            f"<td>{whole}</td></tr>"
+        )
+    heads = "".join(f"<th>{head}</th>" for head in ("Section", "Words", "Pages of text", "Asked", "With figures"))
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
 def contents(parts: dict[str, Tag], pages: dict[str, int]) -> Iterator[str]:
     """Yield the lines of the table of contents; page numbers are known from the second printing on."""
     for name, part in parts.items():
@@ -111,8 +157,8 @@ def contents(parts: dict[str, Tag], pages: dict[str, int]) -> Iterator[str]:
             yield f'<li class="{heading.name}"><a href="#{target}">{heading.get_text()}{number}</a></li>'
 
 
-def document(site: Path, parts: dict[str, Tag], pages: dict[str, int]) -> str:
-    """Return the report as one HTML document."""
+def document(site: Path, parts: dict[str, Tag], pages: dict[str, int], table: str = "") -> str:
+    """Return the report as one HTML document, with the table of lengths on its title page."""
     sheets = [site / "_static" / "mathfont.css", site / "_static" / "pygments.css", HERE / "report.css"]
     head = "".join(f'<link rel="stylesheet" href="{sheet.resolve().as_uri()}">' for sheet in sheets)
     running = "".join(_running_title(name, part) for name, part in parts.items())
@@ -121,6 +167,7 @@ def document(site: Path, parts: dict[str, Tag], pages: dict[str, int]) -> str:
     )
     title = (HERE / "title.html").read_text(encoding="utf-8")
     title = title.replace("CONTENTS", "".join(contents(parts, pages))).replace("DATE", date.today().isoformat())
+    title = title.replace("LENGTHS", table)
     return (
         '<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8">'
         f"<title>Big Transfer, explained by experiments</title>{head}<style>{running}</style></head>"
@@ -157,27 +204,30 @@ def make(site: Path, folder: Path, browser: Browser) -> str:
     sections = {name: article(site, name) for name in ASKED}
     parts = {**sections, "bibliography": works_cited(site, sections)}
     page = browser.new_page()
-    bare = document(site, parts, {}).replace("</head>", f"<style>{NOT_TEXT} {{ display: none }}</style></head>")
-    text_only = page_numbers(printed(page, source, bare, folder / "text.pdf"))
-    numbers = page_numbers(printed(page, source, document(site, parts, {}), target))
-    reader = printed(page, source, document(site, parts, numbers), target)
+    with TemporaryDirectory() as jpegs:
+
+        def pages(html: str, name: str) -> PdfReader:
+            return printed(page, source, with_jpegs(html, Path(jpegs)), folder / name)
+
+        bare = document(site, parts, {}).replace("</head>", f"<style>{NOT_TEXT} {{ display: none }}</style></head>")
+        text_only = page_numbers(pages(bare, "text.pdf"))
+        first = pages(document(site, parts, {}), target.name)
+        # The table and the numbers of the contents have their places from the first printing on; now they are known.
+        numbers, last = page_numbers(first), len(first.pages)
+        found = lengths(parts, text_only, numbers, last)
+        pages(document(site, parts, numbers, told_lengths(parts, found)), target.name)
     page.close()
     (folder / "text.pdf").unlink()
     source.unlink()
-    return summary(parts, text_only, numbers, len(reader.pages))
+    return summary(found, last)
 
 
-def summary(parts: dict[str, Tag], text_only: dict[str, int], numbers: dict[str, int], last: int) -> str:
+def summary(found: list[tuple], last: int) -> str:
     """Return the lengths of the sections as lines of text."""
     lines = [f"{'section':<20}{'words':>7}{'/ 500':>7}{'text only':>11}{'asked':>7}{'with figures':>14}"]
-    names = list(parts)
-    for name, following in zip(names, [*names[1:], None], strict=True):
-        if name in ASKED:
-            count = words(parts[name])
-            pages = text_only[following] - text_only[name]
-            whole = (numbers[following] if following else last + 1) - numbers[name]
-            asked = ASKED[name] or "-"
-            lines.append(f"{name:<20}{count:>7}{count / WORDS_A_PAGE:>7.1f}{pages:>11}{asked:>7}{whole:>14}")
+    for name, count, pages, whole in found:
+        asked = ASKED[name] or "-"
+        lines.append(f"{name:<20}{count:>7}{count / WORDS_A_PAGE:>7.1f}{pages:>11}{asked:>7}{whole:>14}")
     return "\n".join([*lines, f"{last} pages in all"])
 
 

@@ -68,12 +68,15 @@ TITLED = "Title\n=====\n\nText.\n"
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package and of the build's machinery, with one page, one figure and one example."""
-    root = tmp_path_factory.mktemp("checkout")
+    """A copy of the package and of the build's machinery, with one page, one figure and one example.
+
+    It stands where a home may: in a folder whose name holds a space and an umlaut.
+    """
+    root = tmp_path_factory.mktemp("checkout") / "Frau Müller"
     package = root / "bitdoc"
     (package / "figures").mkdir(parents=True)
     (package / "__init__.py").write_text('"""A copy."""\n', encoding="utf-8")
-    for name in ("__init__.py", "style.py"):
+    for name in ("__init__.py", "register.py", "style.py"):
         text = (ROOT / "bitdoc" / "figures" / name).read_text(encoding="utf-8")
         text = re.sub(r"^PAGES = \([^)]*\)", 'PAGES = ("tiny",)', text, flags=re.MULTILINE)
         (package / "figures" / name).write_text(text, encoding="utf-8")
@@ -175,6 +178,12 @@ def test_digest_sees_code_results_and_versions(tmp_path: Path, monkeypatch: pyte
     code.write_bytes(b"x = 2\n")
     seen.append(module.digest(tmp_path))
     record.write_bytes(b"{}")
+    seen.append(module.digest(tmp_path))
+    (tmp_path / "bitdoc" / "batch.png").write_bytes(b"a picture")
+    seen.append(module.digest(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "run.json").write_bytes(b"{}")
+    monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path / "elsewhere"))
     seen.append(module.digest(tmp_path))
     monkeypatch.setattr(module, "version", lambda name: "0")
     seen.append(module.digest(tmp_path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 from bitdoc.figures import table, value
 from bitdoc.network import cost
 from bitdoc.records import runs
@@ -81,6 +83,13 @@ def benchmark() -> runs.RunRecord | None:
     """The record of the last ``nox -s bench``."""
     found = runs.load("performance")
     return found[0] if found else None
+
+
+@value("miniature-time")
+def miniature_time() -> str:
+    """How long the miniature took, median of its runs, with the shipped network and ten images of each class."""
+    found = runs.load(fig6.EXPERIMENT, model=fig6.SHIPPED, method="fine-tune", examples_per_class=10)
+    return f"{statistics.median(r.cost['seconds'] for r in found):.0f} seconds ({found[0].environment['device']})"
 
 
 @value("performance-where")

@@ -1,0 +1,57 @@
+"""Sphinx extension: the bibliography names a work as the text cites it, "Kolesnikov et al., 2020".
+
+Two works of the same authors and year get a letter, in the text and in the list alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+from pybtex.database import Entry
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.plain import Style as PlainStyle
+from pybtex.style.labels import BaseLabelStyle
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+
+def label(entry: Entry) -> str:
+    """Return the authors and the year as the text names them."""
+    people = [str(" ".join(person.prelast_names + person.last_names)) for person in entry.persons.get("author", [])]
+    names = {1: "{0}", 2: "{0} and {1}"}.get(len(people), "{0} et al.").format(*people or [entry.key])
+    return f"{re.sub('[{}]', '', names)}, {entry.fields.get('year', 'undated')}"
+
+
+class AuthorYearLabels(BaseLabelStyle):
+    """Labels for the list of works."""
+
+    def format_labels(self, sorted_entries):
+        """Yield the label of each work."""
+        return map(label, sorted_entries)
+
+
+class Style(PlainStyle):
+    """The plain style with labels that are those of the text."""
+
+    default_label_style = AuthorYearLabels
+
+
+def tell_apart(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Give works of the same authors and year the letters a, b, ... in the order of their titles."""
+    alike = defaultdict(list)
+    for entry in env.get_domain("cite").bibdata.data.entries.values():
+        if "year" in entry.fields:
+            entry.fields["year"] = re.sub(r"(?<=\d)[a-z]$", "", entry.fields["year"])
+        alike[label(entry)].append(entry)
+    for entries in alike.values():
+        for letter, entry in zip("abcdefgh", sorted(entries, key=lambda e: e.fields["title"]), strict=False):
+            if len(entries) > 1:
+                entry.fields["year"] += letter
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the style and the hook."""
+    register_plugin("pybtex.style.formatting", "author_year", Style)
+    app.connect("env-before-read-docs", tell_apart)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
