@@ -120,7 +120,7 @@ def deepen(model: ResNetV2, depth: int) -> ResNetV2:
     deep = ResNetV2(arch, model.classes, _KINDS[type(model.norm)], isinstance(model.root.conv, StdConv2d))
     deep.load_state_dict(model.state_dict(), strict=False)
     for stage, had in zip(deep.stages, old.blocks, strict=True):
-        for block in list(stage)[had:]:
+        for block in list(stage.children())[had:]:
             nn.init.zeros_(block.norm_c.weight)
             nn.init.zeros_(block.norm_c.bias)
     return deep.to(next(model.parameters())).train(model.training)

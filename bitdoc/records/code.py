@@ -78,10 +78,10 @@ class _House:
                 for name in ast.walk(target) if target is not None else ():
                     if isinstance(name, ast.Name):
                         self.definitions[module, name.id] = node
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == package:
-                source = (node.module or "").partition(".")[2]
-                for alias in node.names:
+        for line in ast.walk(tree):
+            if isinstance(line, ast.ImportFrom) and (line.module or "").split(".")[0] == package:
+                source = (line.module or "").partition(".")[2]
+                for alias in line.names:
                     dotted = f"{source}.{alias.name}".strip(".")
                     self.imports[module, alias.asname or alias.name] = dotted
 

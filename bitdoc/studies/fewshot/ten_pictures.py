@@ -199,7 +199,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     fits = known == now
-    print(f"{FILE.name}: features of {SHIPPED} {known[:12]}" + ("" if fits else f", but {now[:12]} ships; make it anew"))
+    print(
+        f"{FILE.name}: features of {SHIPPED} {known[:12]}" + ("" if fits else f", but {now[:12]} ships; make it anew")
+    )
     return 0 if fits else 1
 
 
