@@ -119,8 +119,9 @@ def deepen(model: ResNetV2, depth: int) -> ResNetV2:
     arch = Architecture(f"R{depth}x{old.width:g}", blocks, old.width)
     deep = ResNetV2(arch, model.classes, _KINDS[type(model.norm)], isinstance(model.root.conv, StdConv2d))
     deep.load_state_dict(model.state_dict(), strict=False)
-    for stage, had in zip(deep.stages, old.blocks, strict=True):
-        for block in list(stage.children())[had:]:
+    old_blocks = {name for name, module in model.named_modules() if isinstance(module, PreActBottleneck)}
+    for name, block in deep.named_modules():
+        if isinstance(block, PreActBottleneck) and name not in old_blocks:
             nn.init.zeros_(block.norm_c.weight)
             nn.init.zeros_(block.norm_c.bias)
     return deep.to(next(model.parameters())).train(model.training)
