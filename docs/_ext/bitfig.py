@@ -21,6 +21,7 @@ import inspect
 import os
 import posixpath
 import re
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -138,6 +139,8 @@ def _all_numbers(column: tuple[str, ...]) -> bool:
 
 
 def _depend_on_source(env: BuildEnvironment, function) -> None:
+    while isinstance(function, partial):
+        function = function.func
     env.note_dependency(inspect.getsourcefile(inspect.unwrap(function)))
 
 
