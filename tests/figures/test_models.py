@@ -284,7 +284,7 @@ def test_shares_of_the_loss_of_four_sure_answers_and_a_wrong_one(no_runs, small_
         assert focal.background_share(gamma) == pytest.approx(100 * total / (total + loss[even]), rel=1e-6)
     assert figures.values()["focal-answers"]() == "100"
     _, left, right = figures.draw("focal-loss").axes
-    assert len(left.lines) == len(right.lines) == len(focal.GAMMAS)
+    assert len(left.lines) == len(right.lines) == len(focal.GAMMAS) + 1  # and the line at one percent
 
 
 def test_the_trained_detector_shows_what_the_page_says():

@@ -40,7 +40,7 @@ def test_short_training_lowers_the_loss_and_finds_some_boxes():
 
 
 def test_answers_are_counted_by_their_sureness():
-    counts = rectangles.sureness(torch.tensor([0.5001, 0.5001, 0.999999999, 1e-12]))
+    counts = rectangles.sureness(torch.tensor([0.5001, 0.5001, 0.9999, 1e-12]))
     middle = rectangles.BINS // 2
     assert (sum(counts), counts[middle], counts[-1], counts[0]) == (4, 2, 0, 1)
     assert sum(counts[middle + 1 :]) == 1
