@@ -52,7 +52,8 @@ def cumulative(kind: str, gamma: float) -> tuple[torch.Tensor, torch.Tensor]:
 
 def hardest(gamma: float, share: float = HARDEST, kind: str = "background") -> float:
     """Percent of the loss that the hardest answers carry."""
-    return float(np.interp(share, *(part.numpy() for part in cumulative(kind, gamma))))
+    seen, carried = cumulative(kind, gamma)
+    return float(np.interp(share, seen.numpy(), carried.numpy()))
 
 
 def background_share(gamma: float) -> float:

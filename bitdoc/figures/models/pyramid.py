@@ -65,8 +65,8 @@ def _square(ax: Axes, place: tuple[float, float], name: str, text: str, side: st
     x, y = place
     size = shapes()[name.replace("M", "P")][1] / 64
     colour = style.COLOURS[_COLOURS[name[0]]]
-    box = {"facecolor": colour, "alpha": 0.25, "edgecolor": colour, "linewidth": 1.6}
-    ax.add_patch(Rectangle((x - size / 2, y - size / 2), size, size, **box))
+    corner = (x - size / 2, y - size / 2)
+    ax.add_patch(Rectangle(corner, size, size, facecolor=colour, alpha=0.25, edgecolor=colour, linewidth=1.6))
     at = {"left": (x - 1.15, y), "right": (x + 1.15, y), "corner": (x - size / 2 - 0.1, y - size / 2 - 0.15)}[side]
     align = {"left": "right", "right": "left", "corner": "right"}[side]
     words = f"$\\bf{{{name}}}$  {text}".strip()
