@@ -29,7 +29,7 @@ FAMILIES = {
     "BiT": "ResNet v2 with group norm and weight standardization, in five sizes on three data sets",
     "generalist": "pre-trained once for all tasks",
     "specialist": "pre-trained with one task in mind",
-    "VTAB": "what VTAB-1k was led by before, pre-trained on all of ILSVRC-2012",
+    "VTAB": "earlier leaders on VTAB-1k, pre-trained on all of ILSVRC-2012",
     "semi-supervised": "all images of the task, few of its labels",
     "ObjectNet": "trained on ILSVRC-2012 and tested as they are",
     "detector": "RetinaNet",
