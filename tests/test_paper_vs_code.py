@@ -25,15 +25,16 @@ from torch.nn import functional as F
 
 from bitdoc import data, train
 from bitdoc.data import Images
+from bitdoc.data.folders import class_folders
 from bitdoc.data.images import resize
 from bitdoc.network import weights
 from bitdoc.network.norms import standardize
 from bitdoc.network.resnet import OFFICIAL, PreActBottleneck, Root, conv, count_parameters, norm
-from bitdoc.training import finetune
+from bitdoc.training import finetune, loop
 from bitdoc.training.finetune import Recipe, Task, rule
 from bitdoc.training.hyperrule import get_lr, get_resolution, get_schedule
 from bitdoc.training.identity import fingerprint
-from bitdoc.training.loop import accumulate, crop_and_flip, generator, mixed_micro_batches, sample_indices
+from bitdoc.training.loop import accumulate, crop_and_flip, evaluate, generator, mixed_micro_batches, sample_indices
 from bitdoc.training.loop import train as run_steps
 from bitdoc.training.pretrain import Upstream
 
@@ -79,26 +80,25 @@ def images(count: int, side: int = 32, classes: int = 2) -> Images:
 
 
 def fine_tune(count: int, monkeypatch, batch: int = 4, split: int = 1, **options) -> dict[str, list]:
-    """Fine-tune the smallest network for five steps; return what was drawn and the sizes of what was tested."""
-    seen: dict[str, list] = {"replacement": [], "tested": []}
+    """Fine-tune the smallest network for five steps; return how each was drawn and the sizes of what was tested."""
+    drawn, tested = {}, []
 
-    def draw(*args, replacement):
-        seen["replacement"].append(replacement)
-        return sample_indices(*args, replacement=replacement)
+    def draw(examples, size, step, seed, *, replacement):
+        drawn[step] = replacement
+        return sample_indices(examples, size, step, seed, replacement=replacement)
 
     def test(model, batches, engine):
         batches = list(batches)
-        seen["tested"] += [tuple(x.shape) for x, _ in batches]
+        tested.extend(tuple(x.shape) for x, _ in batches)
         return evaluate(model, iter(batches), engine)
 
-    evaluate = finetune.evaluate
-    monkeypatch.setattr(finetune, "sample_indices", draw)
+    monkeypatch.setattr(loop, "sample_indices", draw)
     monkeypatch.setattr(finetune, "evaluate", test)
     task = Task.choose(images(count), images(105), None)
     recipe = Recipe(resize=40, crop=24, schedule=(1, 2, 3, 4, 5), batch=batch, split=split)
     options = {"engine": finetune.Engine(), "progress": False} | options
-    finetune.finetune("R14x0.03125", task, recipe, experiment="toy", run="toy", **options)
-    return seen
+    _, record = finetune.finetune("R14x0.03125", task, recipe, experiment="toy", run="toy", **options)
+    return {"replacement": [drawn[step] for step in range(5)], "tested": tested, "steps": record.curve["step"]}
 
 
 # -- Recipe -----------------------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_eval_every(monkeypatch):
     whole = {name: official.steps_made(name, 500, 300) == 500 for name in FRAMEWORKS}
     agree("eval-every", "only adds", whole)
     assert official.steps_made(TF2, 500, 300) == 300 and "300 of 500" in told("eval-every")[TF2]
-    assert len(fine_tune(8, monkeypatch, eval_every=3)["replacement"]) == 5
+    assert max(fine_tune(8, monkeypatch, eval_every=3)["steps"]) == 5
 
 
 def test_colab_drops():
@@ -350,7 +350,7 @@ def test_train_split():
     agree("train-split", "first 98%", {n: official.training_images(n, 50_000, 98) == 49_000 for n in FRAMEWORKS})
     train_set = images(40)
     task = Task.choose(train_set, images(4), None)
-    assert len(task.train) == task.setting["train_images"] == 40
+    assert len(task.train) == 40
 
 
 def first_batches(name: str, examples: int, batch: int, count: int) -> list[list[int]]:
@@ -425,8 +425,11 @@ def test_exif(tmp_path):
         exif = picture.getexif()
         exif[0x0112] = 6
         picture.save(tmp_path / "train" / kind / "1.jpg", exif=exif)
-    read = data.load("folder", "train", tmp_path).fetch(torch.tensor([0]), 8)[0].float()
-    assert read[0, :2].mean() > 200 > 50 > read[0, -2:].mean(), "red is above, as it was stored"
+    known, own = (class_folders(tmp_path / "train", name, "train") for name in ("imagenet2012", "folder"))
+    stored, turned = (images.fetch(torch.tensor([0]), 8)[0, 0].float() for images in (known, own))
+    assert stored[:2].mean() > 200 > 50 > stored[-2:].mean(), "red is above, as it was stored"
+    assert turned[:, -2:].mean() > 200 > 50 > turned[:, :2].mean(), "a quarter turn has brought red to the right"
+    assert "turned by it" in cells("exif")[2]
     with Image.open(tmp_path / "train" / "a" / "1.jpg") as plain:  # what torchvision's loader does
         assert np.asarray(plain.convert("RGB"))[0, 0, 0] > 200
 
