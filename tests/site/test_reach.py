@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup
+from built_site import ROOT
 from PIL import Image
 
 WITHOUT_SOURCE = {"genindex.html", "search.html"}
@@ -125,6 +126,62 @@ def test_bibliography_and_glossary_are_complete(pages: dict[str, BeautifulSoup])
         assert entry.get_text().strip().endswith("."), entry.get_text()
     for term in pages["glossary.html"].select("dt[id]"):
         assert term.find_next("dd").get_text().strip()
+
+
+def test_the_bibliography_lists_each_work_once_under_the_name_the_text_uses(pages: dict[str, BeautifulSoup]) -> None:
+    listed = pages["bibliography.html"].select("article .citation")
+    labels = {entry["id"]: entry.select_one(".label").get_text().strip("[]") for entry in listed}
+    assert len(listed) > 50
+    assert len(set(labels.values())) == len(labels), "two works of one name would not be told apart"
+    text = pages["bibliography.html"].select_one("article").get_text()
+    for entry in listed:
+        assert text.count(entry.select_one("p").get_text().strip()) == 1, entry["id"]
+    wrong = set()
+    for page in written(pages).values():
+        for link in page.select("article p a[href*='bibliography.html#']"):
+            said = re.sub(r"[()]", "", " ".join(link.get_text().split()))
+            label = labels[link["href"].partition("#")[2]]
+            if said not in {label, label.rpartition(", ")[2], label.rpartition(", ")[0], label.replace(", ", " ")}:
+                wrong.add((said, label))
+    assert not wrong
+
+
+def test_the_sidebar_has_three_groups(pages: dict[str, BeautifulSoup]) -> None:
+    for name in ("index.html", "gallery/index.html"):
+        captions = pages[name].select("nav.bd-links p.caption")
+        assert [caption.get_text().strip() for caption in captions] == ["Book", "Do", "Reference"]
+
+
+def test_the_gallery_has_groups_with_a_sentence_and_pictures_for_both_themes(pages: dict[str, BeautifulSoup]) -> None:
+    gallery = pages["gallery/index.html"].select_one("article")
+    groups = gallery.select("section section")
+    assert [group.h2.get_text().rstrip("#") for group in groups] == [
+        "See how it works",
+        "Plan a run",
+        "Measure again",
+    ]
+    for group in groups:
+        assert group.p.get_text().endswith(".")
+        for thumbnail in group.select(".sphx-glr-thumbcontainer"):
+            themes = [{"only-light", "only-dark"} & set(image["class"]) for image in thumbnail.select("img")]
+            assert themes == [{"only-light"}, {"only-dark"}]
+    assert len(gallery.select(".sphx-glr-thumbcontainer")) == len(list((ROOT / "examples").glob("plot_*.py")))
+
+
+def test_texts_set_tables_in_lines_and_number_equations(site: Path, pages: dict[str, BeautifulSoup]) -> None:
+    for name in BOOK:
+        text = (site / "text" / f"{name}.txt").read_text(encoding="utf-8")
+        for ruler in re.findall(r"^ *\+[-=+]+\+$", text, re.MULTILINE):
+            assert min(map(len, re.findall(r"[-=]+", ruler))) >= 5, f"{name}: {ruler}"
+        for equation in pages[f"{name}.html"].select("div.math .eqno"):
+            number = re.search(r"\(.*?\)", equation.get_text())[0]
+            assert f"$$ {number}" in text, f"{name}: {number}"
+
+
+def test_summaries_of_the_reference_are_whole_sentences(pages: dict[str, BeautifulSoup]) -> None:
+    for name, page in pages.items():
+        for cell in page.select("table.autosummary td:nth-child(2)"):
+            assert not re.search(r"\b(Fig|Eq|Sec|Tab)\.$", cell.get_text().strip()), f"{name}: {cell.get_text()}"
 
 
 def test_examples_and_reference_link_to_one_another(pages: dict[str, BeautifulSoup]) -> None:
