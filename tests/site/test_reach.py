@@ -213,6 +213,15 @@ def test_every_executed_page_offers_its_notebook_with_outputs(site: Path, pages:
     assert offered >= 5
 
 
+def test_fonts_come_along_small_and_with_their_licences(site: Path) -> None:
+    folder = ROOT / "docs" / "_fonts"
+    fonts = list(folder.glob("*.woff2"))
+    assert len(fonts) == 3 and sum(font.stat().st_size for font in fonts) < 150_000
+    licences = [path.read_text(encoding="utf-8") for path in folder.glob("*OFL.txt")]
+    assert len(licences) == 2 and all("SIL OPEN FONT LICENSE Version 1.1" in text for text in licences)
+    assert (site / "_static" / "fonts.css").read_text(encoding="ascii").count("@font-face") == len(fonts)
+
+
 def test_front_page_leads_everywhere(pages: dict[str, BeautifulSoup]) -> None:
     front = pages["index.html"].select_one("article")
     links = {link["href"] for link in front.select("a[href]")}

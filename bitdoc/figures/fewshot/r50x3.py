@@ -19,7 +19,7 @@ from bitdoc.records import runs
 from bitdoc.studies.fewshot import fig6
 
 #: Published upstream sets, smallest first.
-UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}
+UPSTREAM = {"S": "orange", "M": "green", "L": "blue"}
 #: What is measured here: colour, label, how far the label stands above its line's end, in points, and a factor that
 #: moves the line to the right; a network and its parent would cover each other.
 MEASURED = {
@@ -27,7 +27,7 @@ MEASURED = {
     "BiT-T-R50x1": ("yellow", "its parent, R50x1", -5, 1.12),
     "R50x3": ("grey", "no transfer", 0, 1.0),
     "BiT-S-R50x3": ("orange", "BiT-S", 0, 1.0),
-    "BiT-M-R50x3": ("blue", "BiT-M", 0, 1.0),
+    "BiT-M-R50x3": ("green", "BiT-M", 0, 1.0),
 }
 
 
