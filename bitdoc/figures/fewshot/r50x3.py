@@ -67,9 +67,9 @@ def _draw_published(ax: Axes) -> None:
         ax.plot((1, 5), middle, "s--", mfc="none", color=COLOURS[colour], lw=1.4, markersize=6)
         label(ax, 5, middle[1], f"BiT-{upstream}", COLOURS[colour], xytext=(22, 0))
     for shots, dots in published.COURSE_REPORT_R50X3.values.items():
-        ax.plot([1.13 * shots] * 5, dots, "x", color=COLOURS["blue"], markersize=5)
+        ax.plot([1.13 * shots] * 5, dots, "x", color=COLOURS["green"], markersize=5)
     ax.text(72, 13, "□ the paper's runs", ha="right", color=ink())
-    ax.text(72, 5, "× BiT-M again, a course report", ha="right", color=COLOURS["blue"])
+    ax.text(72, 5, "× BiT-M again, a course report", ha="right", color=COLOURS["green"])
     ax.set_ylabel("CIFAR-10 top-1 accuracy, %")
 
 
