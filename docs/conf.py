@@ -51,6 +51,7 @@ extensions = [
     "bitgallery",
     "cards",
     "citations",
+    "fonts",
     "freshness",
     "mathml",
     "notebooks",

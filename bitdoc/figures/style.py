@@ -33,6 +33,19 @@ _DARK = {
     "yellow": "#FFDD55",
     "grey": "#B9BEC7",
 }
+#: What has one color in every figure, by the name that its label bears.
+MEANINGS = {
+    "BiT-S": "orange",
+    "BiT-M": "green",
+    "BiT-L": "blue",
+    "BiT-T": "purple",
+    "random weights": "grey",
+    "batch norm": "blue",
+    "layer norm": "green",
+    "instance norm": "yellow",
+    "group norm": "orange",
+    "weight standardization": "purple",
+}
 #: Words about marks of a colour that is too pale for words on white.
 _WORDS = {_LIGHT["sky"]: "#1A6CA8", _LIGHT["yellow"]: "#7D5F00"}
 _GROUND = {
@@ -59,6 +72,13 @@ class _Palette(Mapping):
 
 #: Data colours by name: ``COLOURS["blue"]`` and so on, right for the theme in use.
 COLOURS = _Palette()
+
+
+def of(name: str) -> str:
+    """Colour of a thing that has the same in every figure, such as ``"BiT-L"`` or ``"group norm"``."""
+    if name not in MEANINGS:
+        raise ValueError(f"no color belongs to {name!r}; those that have one are {', '.join(MEANINGS)}")
+    return COLOURS[MEANINGS[name]]
 
 
 def words(colour: str) -> str:

@@ -1,4 +1,4 @@
-"""The API reference: each entry links to the examples that use it, no constant prints its value, and summaries are whole."""
+"""The API reference: entries link to the examples that use them, constants print no value, summaries are whole."""
 
 from __future__ import annotations
 

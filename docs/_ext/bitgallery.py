@@ -100,7 +100,7 @@ def group_examples(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def show_figures(app: Sphinx, doctree: nodes.document) -> None:
-    """Put the figure of an example, drawn for both themes, in the place of its thumbnail, with the title as alt text."""
+    """Put the figure of an example, drawn for both themes, in the place of its thumbnail."""
     for image in list(doctree.findall(nodes.image)):
         if not (named := re.search(r"/thumb/sphx_glr_(plot_\w+)_thumb\.", image.get("uri", ""))):
             continue

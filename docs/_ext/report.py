@@ -32,7 +32,7 @@ class Report(SphinxDirective):
             self.env.bitdoc_report = {}
         self.env.bitdoc_report[self.env.docname] = stamp = _stamp(self.env.app)
         if not stamp:
-            text = "The five sections as one printable report, with the length of each on its title page: run {nox -s pdf}."
+            text = "The five sections as one printable report, with their lengths on its title page: run {nox -s pdf}."
             before, command, after = text.replace("}", "{").split("{")
             return [nodes.paragraph("", "", nodes.Text(before), nodes.literal("", command), nodes.Text(after))]
         path = _report(self.env.app)

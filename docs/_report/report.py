@@ -2,9 +2,9 @@
 
 The built pages are put into one document with a style sheet for paper, and Chromium prints it. Formulas stay MathML and
 figures SVG, so both are sharp at any size; pictures of photographs become JPEG, which a PDF holds as it is; the
-sections' widgets, which need a hand, give way to the still figures that the pages hold anyway. The report is the text of
-the sections; what is folded on the site, the questions after each, stays there. The title page tells the length of each
-section, and the works cited follow the last.
+sections' widgets, which need a hand, give way to the still figures that the pages hold anyway. The report is the text
+of the sections; what is folded on the site, the questions after each, stays there. The title page tells the length of
+each section, and the works cited follow the last.
 """
 
 from __future__ import annotations

@@ -53,9 +53,13 @@ def open_page(browser: Browser, site: Path) -> Iterator[Callable[..., Page]]:
     """
     contexts = []
 
-    def open_one(address: str, width: int = 1280, theme: str = "light") -> Page:
+    def open_one(address: str, width: int = 1280, theme: str = "light", touch: bool = False) -> Page:
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme, offline=True, reduced_motion="reduce"
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,
+            has_touch=touch,
+            offline=True,
+            reduced_motion="reduce",
         )
         contexts.append(context)
         page = context.new_page()

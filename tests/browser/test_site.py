@@ -13,13 +13,6 @@ Open = Callable[..., Page]
 FLAT_FORMULAS = """() => [...document.querySelectorAll('math')]
     .filter(m => m.checkVisibility() && (m.getBoundingClientRect().width < 2 || m.getBoundingClientRect().height < 4))
     .map(m => m.textContent)"""
-TOO_WIDE = """() => {
-    const room = document.documentElement.clientWidth;
-    if (document.documentElement.scrollWidth <= room) return [];
-    return [...document.querySelectorAll('body *')]
-        .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > room + 1)
-        .slice(0, 5).map(e => e.outerHTML.slice(0, 120));
-}"""
 # A figure whose picture has made place for a widget shows none of its two pictures.
 SHOWN = """() => [...document.querySelectorAll('figure.bit-figure, .bit-figure-plain')]
     .filter(f => !f.matches('.norm-explorer-live, .norm-circle-live'))
@@ -71,16 +64,6 @@ def test_dark_mode_leaves_pictures_as_drawn(open_page: Open, addresses: list[str
             changed[address] = found
         page.close()
     assert not changed
-
-
-def test_no_page_scrolls_sideways_on_a_phone(open_page: Open, addresses: list[str]) -> None:
-    wide = {}
-    for address in addresses:
-        page = open_page(address, width=360)
-        if found := page.evaluate(TOO_WIDE):
-            wide[address] = found
-        page.close()
-    assert not wide
 
 
 @pytest.mark.parametrize(

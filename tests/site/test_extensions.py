@@ -59,7 +59,7 @@ def page(source: Path) -> str:
 
 
 def test_the_report_is_offered_while_it_is_there(source: Path) -> None:
-    how_to_make_it = "one printable report, with the length of each on its title page: run <code class"
+    how_to_make_it = "one printable report, with their lengths on its title page: run <code class"
     assert how_to_make_it in page(source)
     report = source / "_build" / "pdf" / "bitdoc.pdf"
     report.parent.mkdir()

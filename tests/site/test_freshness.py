@@ -82,8 +82,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (package / "figures" / name).write_text(text, encoding="utf-8")
     (package / "figures" / "tiny.py").write_text(FIGURES, encoding="utf-8")
     shutil.copytree(ROOT / "docs" / "_ext", root / "docs" / "_ext", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "docs" / "_static", root / "docs" / "_static")
-    shutil.copytree(ROOT / "docs" / "_templates", root / "docs" / "_templates")
+    for name in ("_static", "_templates", "_fonts"):
+        shutil.copytree(ROOT / "docs" / name, root / "docs" / name)
     for name in ("conf.py", "references.bib"):
         shutil.copy(ROOT / "docs" / name, root / "docs" / name)
     (root / "docs" / "index.md").write_text(PAGE, encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup
+from built_site import ROOT
 from PIL import Image
 
 WITHOUT_SOURCE = {"genindex.html", "search.html"}
@@ -127,6 +128,62 @@ def test_bibliography_and_glossary_are_complete(pages: dict[str, BeautifulSoup])
         assert term.find_next("dd").get_text().strip()
 
 
+def test_the_bibliography_lists_each_work_once_under_the_name_the_text_uses(pages: dict[str, BeautifulSoup]) -> None:
+    listed = pages["bibliography.html"].select("article .citation")
+    labels = {entry["id"]: entry.select_one(".label").get_text().strip("[]") for entry in listed}
+    assert len(listed) > 50
+    assert len(set(labels.values())) == len(labels), "two works of one name would not be told apart"
+    text = pages["bibliography.html"].select_one("article").get_text()
+    for entry in listed:
+        assert text.count(entry.select_one("p").get_text().strip()) == 1, entry["id"]
+    wrong = set()
+    for page in written(pages).values():
+        for link in page.select("article p a[href*='bibliography.html#']"):
+            said = re.sub(r"[()]", "", " ".join(link.get_text().split()))
+            label = labels[link["href"].partition("#")[2]]
+            if said not in {label, label.rpartition(", ")[2], label.rpartition(", ")[0], label.replace(", ", " ")}:
+                wrong.add((said, label))
+    assert not wrong
+
+
+def test_the_sidebar_has_three_groups(pages: dict[str, BeautifulSoup]) -> None:
+    for name in ("index.html", "gallery/index.html"):
+        captions = pages[name].select("nav.bd-links p.caption")
+        assert [caption.get_text().strip() for caption in captions] == ["Book", "Do", "Reference"]
+
+
+def test_the_gallery_has_groups_with_a_sentence_and_pictures_for_both_themes(pages: dict[str, BeautifulSoup]) -> None:
+    gallery = pages["gallery/index.html"].select_one("article")
+    groups = gallery.select("section section")
+    assert [group.h2.get_text().rstrip("#") for group in groups] == [
+        "See how it works",
+        "Plan a run",
+        "Measure again",
+    ]
+    for group in groups:
+        assert group.p.get_text().endswith(".")
+        for thumbnail in group.select(".sphx-glr-thumbcontainer"):
+            themes = [{"only-light", "only-dark"} & set(image["class"]) for image in thumbnail.select("img")]
+            assert themes == [{"only-light"}, {"only-dark"}]
+    assert len(gallery.select(".sphx-glr-thumbcontainer")) == len(list((ROOT / "examples").glob("plot_*.py")))
+
+
+def test_texts_set_tables_in_lines_and_number_equations(site: Path, pages: dict[str, BeautifulSoup]) -> None:
+    for name in BOOK:
+        text = (site / "text" / f"{name}.txt").read_text(encoding="utf-8")
+        for ruler in re.findall(r"^ *\+[-=+]+\+$", text, re.MULTILINE):
+            assert min(map(len, re.findall(r"[-=]+", ruler))) >= 5, f"{name}: {ruler}"
+        for equation in pages[f"{name}.html"].select("div.math .eqno"):
+            number = re.search(r"\(.*?\)", equation.get_text())[0]
+            assert f"$$ {number}" in text, f"{name}: {number}"
+
+
+def test_summaries_of_the_reference_are_whole_sentences(pages: dict[str, BeautifulSoup]) -> None:
+    for name, page in pages.items():
+        for cell in page.select("table.autosummary td:nth-child(2)"):
+            assert not re.search(r"\b(Fig|Eq|Sec|Tab)\.$", cell.get_text().strip()), f"{name}: {cell.get_text()}"
+
+
 def test_examples_and_reference_link_to_one_another(pages: dict[str, BeautifulSoup]) -> None:
     norms = pages["api/generated/bitdoc.network.norms.html"]
     entry = norms.find(id="bitdoc.network.norms.normalize") or norms.select_one("dt[id^='bitdoc.network.norms.']")
@@ -154,6 +211,15 @@ def test_every_executed_page_offers_its_notebook_with_outputs(site: Path, pages:
         assert not page.select("a[href*='colab'], a[href*='mybinder']"), "no launch button that leads nowhere"
         assert "verified on 20" in page.select_one("footer.bd-footer-content").get_text()
     assert offered >= 5
+
+
+def test_fonts_come_along_small_and_with_their_licences(site: Path) -> None:
+    folder = ROOT / "docs" / "_fonts"
+    fonts = list(folder.glob("*.woff2"))
+    assert len(fonts) == 3 and sum(font.stat().st_size for font in fonts) < 150_000
+    licences = [path.read_text(encoding="utf-8") for path in folder.glob("*OFL.txt")]
+    assert len(licences) == 2 and all("SIL OPEN FONT LICENSE Version 1.1" in text for text in licences)
+    assert (site / "_static" / "fonts.css").read_text(encoding="ascii").count("@font-face") == len(fonts)
 
 
 def test_front_page_leads_everywhere(pages: dict[str, BeautifulSoup]) -> None:

@@ -25,7 +25,7 @@ from bitdoc.studies.fewshot import fig6, scoreboard
 from bitdoc.training import recipe
 
 _SIZES = ("R50x1", "R101x1", "R50x3", "R101x3", "R152x4")
-_UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}
+_UPSTREAM = {"S": "orange", "M": "green", "L": "blue"}
 #: Networks measured here, by size; and the upstream sets: suffix of the model's name, colour, name in labels.
 _HERE = ("R14x0.125", "R26x0.25", "R26x0.5", "R50x1", "R50x3")
 _SHARES = (("-10pct", "sky", "10,000"), ("", "purple", "100,000"))

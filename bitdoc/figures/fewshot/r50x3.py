@@ -19,7 +19,7 @@ from bitdoc.records import runs
 from bitdoc.studies.fewshot import fig6
 
 #: Published upstream sets, smallest first.
-UPSTREAM = {"S": "orange", "M": "blue", "L": "green"}
+UPSTREAM = {"S": "orange", "M": "green", "L": "blue"}
 #: What is measured here: colour, label, how far the label stands above its line's end, in points, and a factor that
 #: moves the line to the right; a network and its parent would cover each other.
 MEASURED = {
@@ -27,7 +27,7 @@ MEASURED = {
     "BiT-T-R50x1": ("yellow", "its parent, R50x1", -5, 1.12),
     "R50x3": ("grey", "no transfer", 0, 1.0),
     "BiT-S-R50x3": ("orange", "BiT-S", 0, 1.0),
-    "BiT-M-R50x3": ("blue", "BiT-M", 0, 1.0),
+    "BiT-M-R50x3": ("green", "BiT-M", 0, 1.0),
 }
 
 
@@ -67,9 +67,9 @@ def _draw_published(ax: Axes) -> None:
         ax.plot((1, 5), middle, "s--", mfc="none", color=COLOURS[colour], lw=1.4, markersize=6)
         label(ax, 5, middle[1], f"BiT-{upstream}", COLOURS[colour], xytext=(22, 0))
     for shots, dots in published.COURSE_REPORT_R50X3.values.items():
-        ax.plot([1.13 * shots] * 5, dots, "x", color=COLOURS["blue"], markersize=5)
+        ax.plot([1.13 * shots] * 5, dots, "x", color=COLOURS["green"], markersize=5)
     ax.text(72, 13, "□ the paper's runs", ha="right", color=ink())
-    ax.text(72, 5, "× BiT-M again, a course report", ha="right", color=COLOURS["blue"])
+    ax.text(72, 5, "× BiT-M again, a course report", ha="right", color=COLOURS["green"])
     ax.set_ylabel("CIFAR-10 top-1 accuracy, %")
 
 
