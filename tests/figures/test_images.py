@@ -33,7 +33,9 @@ IDS = (
     "rule-path",
     "rule-staircase",
     "semi-supervised",
+    "transfer-idea",
     "transfer-layers",
+    "transfer-when",
 )
 DPI, BLOCK, TOLERANCE, COLOURS = 50, 8, 20, 128
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from bitdoc.figures import figure, style, table
-from bitdoc.literature.published import FIG1_R50, FIG2_BIT_L, TABLE1, TABLE2, TABLE7
+from bitdoc.literature.published import FIG2_BIT_L, TABLE1, TABLE2, TABLE7
 
 _COLOUR = {"CIFAR-10": "blue", "CIFAR-100": "orange", "ILSVRC-2012": "green"}
 
@@ -33,24 +33,23 @@ def results() -> list[list[str]]:
 
 @figure(
     "transfer-low-data",
-    caption="Few labels. Solid: BiT-L (R152x4), medians of five random subsets, read off Fig. 2 of "
-    "{cite:t}`kolesnikov2020bit`. Dashed: a ResNet-50 pre-trained on ILSVRC-2012, read off Fig. 1, which does not show "
-    "its lower points on CIFAR-10.",
+    caption="Few labels are enough for BiT-L (R152x4): medians of five random subsets, read off Fig. 2 of "
+    "{cite:t}`kolesnikov2020bit`. Ringed: ten images of each CIFAR-10 class, 100 images in all.",
     alt="Accuracy against labeled images per class, 1 to 100, on a logarithmic axis. BiT-L rises from 66 to 98 "
     "percent on CIFAR-10, from 40 to 91 on CIFAR-100 and from 50 to 84 on ILSVRC-2012; most of the rise comes before "
-    "ten images. The ResNet-50 stays far below on all three.",
+    "ten images. A ring marks 97 percent on CIFAR-10 with ten images of each class.",
 )
 def low_data() -> Figure:
-    """BiT-L and a ResNet-50 against examples per class."""
-    fig, ax = style.new(5.8, 4.2)
+    """BiT-L against examples per class."""
+    fig, ax = style.new(5.8, 3.6)
     for data, colour in _COLOUR.items():
-        curve, baseline = FIG2_BIT_L.values[data], FIG1_R50.values[data]
-        few = {shots: accuracy for shots, accuracy in baseline.items() if shots != "full"}
+        curve = FIG2_BIT_L.values[data]
         ax.plot(list(curve), list(curve.values()), "o-", color=style.COLOURS[colour])
-        ax.plot(list(few), list(few.values()), "s--", color=style.COLOURS[colour], linewidth=1.3, markersize=4)
         style.label(ax, 100, curve[100], data, style.COLOURS[colour], fontsize=10)
-    ax.text(12, 12, "dashed: ResNet-50", color=style.ink(), fontsize=10)
-    ax.set(xscale="log", xlim=(0.9, 320), ylim=(0, 102), xlabel="labeled images per class", ylabel="top-1 accuracy, %")
+    ten = FIG2_BIT_L.values["CIFAR-10"][10]
+    ax.plot(10, ten, "o", markersize=13, markerfacecolor="none", markeredgecolor=style.ink(), markeredgewidth=1.3)
+    ax.annotate(f"{ten:.0f}%", (10, ten), (0, -19), textcoords="offset points", ha="center", fontsize=11)
+    ax.set(xscale="log", xlim=(0.9, 320), ylim=(30, 102), xlabel="labeled images per class", ylabel="top-1 accuracy, %")
     ax.set_xticks([1, 5, 10, 25, 100], ["1", "5", "10", "25", "100"])
     ax.minorticks_off()
     ax.grid(axis="y")

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from bitdoc.figures import figure, style, value
+from bitdoc.figures import figure, style
 from bitdoc.training import hyperrule
 
 #: One number of labeled examples for each size of task.
@@ -117,15 +117,3 @@ def staircase() -> Figure:
         ax.grid(axis="y")
     bottom.xaxis.set_major_formatter("{x:,.0f}")
     return fig
-
-
-@value("rule-cifar-epochs")
-def cifar_epochs() -> str:
-    """How often the rule goes through the 50,000 training images of CIFAR."""
-    return f"{hyperrule.get_schedule(50_000)[-1] * 512 / 50_000:.0f}"
-
-
-@value("rule-vtab-epochs")
-def vtab_epochs() -> str:
-    """How often the rule goes through the 1,000 training images of a VTAB-1k task."""
-    return f"{hyperrule.get_schedule(1_000)[-1] * 512 / 1_000:.0f}"

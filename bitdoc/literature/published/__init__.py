@@ -46,7 +46,7 @@ from bitdoc.literature.published.normalization import (
     WS_ILSVRC,
 )
 from bitdoc.literature.published.official import OFFICIAL_FEW_SHOT, OFFICIAL_ILSVRC
-from bitdoc.literature.published.transfer import YOSINSKI
+from bitdoc.literature.published.transfer import VTAB_START, YOSINSKI
 from bitdoc.literature.published.values import Published
 
 __all__ = [
@@ -87,6 +87,7 @@ __all__ = [
     "TABLE6",
     "TABLE7",
     "TIMM_PARAMETERS",
+    "VTAB_START",
     "WIDE_RESNET",
     "WS_ILSVRC",
     "YOSINSKI",
