@@ -1,9 +1,10 @@
-"""Normalization page: what bitdoc measured, accuracy and channels of three norms. Without records: labelled places."""
+"""Normalization page: what bitdoc measured, accuracy and channels by norm. Without records: labelled places."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from statistics import mean, stdev
 
 from matplotlib.axes import Axes
@@ -11,87 +12,96 @@ from matplotlib.figure import Figure
 
 from bitdoc.figures import figure, style, value
 from bitdoc.records import runs
-from bitdoc.studies.normalization.batch_size import BATCHES, VARIANTS, chosen
+from bitdoc.studies.normalization import batch_size as sweep
+from bitdoc.studies.normalization import large_batch as large
 
 SCRIPT = "python examples/plot_norm_batch_size.py --run"
-_LOOK = {"BN": ("blue", "-"), "GN": ("orange", "--"), "GN + WS": ("orange", "-")}
-_LARGEST = BATCHES[-1]
+#: Color and line: plain filters are dashed.
+_LOOK = {"BN": ("blue", "--"), "BN + WS": ("blue", "-"), "GN": ("orange", "--"), "GN + WS": ("orange", "-")}
 #: 97.5% quantile of Student's t by the number of pairs: half the width of a 95% interval, in standard errors.
 _T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 
 
-def _empty() -> Figure:
+def _empty(study: str) -> Figure:
     fig, ax = style.new(7.2, 2.2)
-    text = f"This place is empty: the runs have not been made.\n\n{SCRIPT}"
+    text = f"This place is empty: the runs have not been made.\n\n{SCRIPT} {study}"
     ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=10)
     ax.set(xticks=[], yticks=[])
     return fig
 
 
-def accuracies(name: str, batch: int) -> list[float]:
-    """Test accuracies, in percent, of one variant at one batch size and its chosen learning rate."""
-    return [record.result["top1"] for record in chosen(name, batch)]
+def swept(name: str, batch: int) -> dict[int, float]:
+    """Test accuracies, in percent, of one variant at one batch size of the batch-size study, by seed."""
+    norm_kind, standardized = sweep.VARIANTS[name]
+    records = runs.load(sweep.BATCH_SIZE, norm_kind=norm_kind, standardized=standardized, batch=batch)
+    return {record.setting["seed"]: record.result["top1"] for record in records}
 
 
-def measured() -> list[int]:
-    """Batch sizes at which all variants have runs."""
-    return [batch for batch in BATCHES if all(accuracies(name, batch) for name in VARIANTS)]
+def at_large(name: str) -> dict[int, float]:
+    """Test accuracies, in percent, of one variant of the large-batch study at its chosen learning rate, by seed."""
+    return {record.setting["seed"]: record.result["top1"] for record in large.chosen(name)}
 
 
-def inside(name: str, what: str, batch: int = _LARGEST) -> list[list[float]]:
+def inside(name: str, what: str) -> list[list[float]]:
     """``"offset"`` or ``"stuck"``, layer by layer, in the trained networks of one variant; a list for each seed."""
-    return [record.curve[what] for record in chosen(name, batch)]
+    return [record.curve[what] for record in large.chosen(name)]
 
 
-# ---- Accuracy by batch size -----------------------------------------------------------------------------------------
+# ---- Accuracy -------------------------------------------------------------------------------------------------------
 
 
 def _accuracy_alt() -> str:
-    if not measured():
+    if not runs.load(sweep.BATCH_SIZE):
         return "An empty place: the runs of this figure have not been made."
     parts = [
-        f"{name}: " + ", ".join(f"{mean(accuracies(name, batch)):.0f} at {batch}" for batch in measured())
-        for name in VARIANTS
+        f"{name}: " + ", ".join(f"{mean(dots.values()):.0f} at {b}" for b in sweep.BATCHES if (dots := swept(name, b)))
+        for name in sweep.VARIANTS
     ]
-    return f"Mean test accuracy in percent by batch size. {'; '.join(parts)}."
-
-
-def _shown() -> list[runs.RunRecord]:
-    return [record for name in VARIANTS for batch in BATCHES for record in chosen(name, batch)]
+    last = [f"{name} {mean(dots.values()):.1f}" for name in large.VARIANTS if (dots := at_large(name))]
+    return f"Mean test accuracy in percent by batch size. {'; '.join(parts)}. At {large.BATCH}: {', '.join(last)}."
 
 
 def _accuracy_caption() -> str:
-    updates = _shown()[0].setting["updates"] if _shown() else "the same number of"
+    shown = [record for name in large.VARIANTS for record in large.chosen(name)]
     return (
-        f"Measured: accuracy on the 10,000 CIFAR-10 test images of a narrow R14 after {updates} updates, by batch "
-        "size. A dot is a run, lines join the means; norm by norm and batch by batch the learning rate is the best of "
-        "three or more on 2,000 held-out images. Chance is 10%. " + runs.provenance(_shown())
+        "Measured: accuracy of a narrow R14 on the 10,000 CIFAR-10 test images; a dot is a run, lines join the means, "
+        "plain filters are dashed and open. Left: 16,000 images of 48 pixels seen once at every batch size, the rate "
+        f"chosen at 32 on held-out images and proportional to the batch. Right: {large.UPDATES} updates of "
+        f"{large.BATCH} images of 32 pixels, the rate chosen norm by norm on held-out images. Chance is 10%. "
+        + runs.provenance(runs.load(sweep.BATCH_SIZE) + shown)
     )
 
 
 @figure("norm-batch-size-measured", caption=_accuracy_caption, alt=_accuracy_alt)
 def batch_size() -> Figure:
-    """Draw the batch-size study: three norms at three batch sizes, after the same number of updates."""
-    batches = measured()
-    if not batches:
-        return _empty()
-    fig, ax = style.new(7.2, 3.6)
+    """Draw accuracy by norm: over small batch sizes, and at a large batch."""
+    if not runs.load(sweep.BATCH_SIZE):
+        return _empty("batch-size")
+    fig, (left, right) = style.new(7.2, 3.7, columns=2, width_ratios=(2, 1))
     ends = []
-    for place, name in enumerate(VARIANTS):
+    for place, name in enumerate(sweep.VARIANTS):
         ink, line = style.COLOURS[_LOOK[name][0]], _LOOK[name][1]
-        fill = style.ink("paper") if line == "--" else ink
         # The variants of one batch size stand side by side, so that their dots do not hide each other.
-        spots = [column + 0.07 * (place - 1) for column in range(len(batches))]
-        for spot, batch in zip(spots, batches, strict=True):
-            dots = accuracies(name, batch)
-            ax.plot([spot] * len(dots), dots, "o", color=ink, mfc=fill, ms=4.5)
-        means = [mean(accuracies(name, batch)) for batch in batches]
-        ax.plot(spots, means, line, color=ink, linewidth=1.5)
-        ends.append((means[-1], len(batches) - 0.9, name, ink))
-    _label_apart(ax, ends, gap=0.06)
-    ax.set_xticks(range(len(batches)), [str(batch) for batch in batches])
-    ax.set(xlabel="batch size", ylabel="test accuracy, %", xlim=(-0.4, len(batches) - 0.3))
+        columns = [(c + 0.07 * (place - 1.5), dots) for c, b in enumerate(sweep.BATCHES) if (dots := swept(name, b))]
+        for spot, dots in columns:
+            _dots(left, spot, dots, name)
+        left.plot([spot for spot, _ in columns], [mean(d.values()) for _, d in columns], line, color=ink, linewidth=1.5)
+        if columns:
+            ends.append((mean(columns[-1][1].values()), len(sweep.BATCHES) - 0.85, name, ink))
+    _label_apart(left, ends, gap=0.07)
+    left.set_xticks(range(len(sweep.BATCHES)), [str(batch) for batch in sweep.BATCHES])
+    left.set(xlabel="batch size", ylabel="test accuracy, %", xlim=(-0.4, len(sweep.BATCHES) + 0.25))
+    for place, name in enumerate(large.VARIANTS):
+        _dots(right, place, at_large(name), name)
+    right.set_xticks(range(len(large.VARIANTS)), [name.replace(" + ", "\n+ ") for name in large.VARIANTS])
+    right.set(title=f"batch {large.BATCH}", xlim=(-0.5, len(large.VARIANTS) - 0.5))
     return fig
+
+
+def _dots(ax: Axes, spot: float, scores: dict[int, float], name: str) -> None:
+    ink, line = style.COLOURS[_LOOK[name][0]], _LOOK[name][1]
+    fill = style.ink("paper") if line == "--" else ink
+    ax.plot([spot] * len(scores), list(scores.values()), "o", color=ink, mfc=fill, ms=4.5)
 
 
 def _label_apart(ax: Axes, ends: list[tuple[float, float, str, str]], gap: float) -> None:
@@ -107,13 +117,13 @@ def _label_apart(ax: Axes, ends: list[tuple[float, float, str, str]], gap: float
 
 
 def _inside_caption() -> str:
-    records = [record for name in VARIANTS for record in chosen(name, _LARGEST)]
+    records = [record for name in large.VARIANTS for record in large.chosen(name)]
     return (
-        f"Measured: the trained networks of the batch-size study, at a batch of {_LARGEST}, layer by layer from input "
-        "to output; only norms that follow a convolution directly. Left: distance of a channel's mean from 0 behind "
-        "the norm, before its learned scale and offset, averaged over the channels, in standard deviations. Right: "
-        "channels that the ReLU passes for less than 1% or more than 99% of the values. Thin: runs; thick: their mean. "
-        + runs.provenance(records)
+        f"Measured: networks trained with batches of {large.BATCH} (the right panel of "
+        "{numref}`fig-norm-batch-size-measured`), layer by layer from input to output; only norms that follow a "
+        "convolution directly. Left: distance of a channel's mean from 0 behind the norm, before its learned scale and "
+        "offset, averaged over the channels, in standard deviations. Right: channels that the ReLU passes for less "
+        "than 1% or more than 99% of the values. Thin: runs; thick: their mean. " + runs.provenance(records)
     )
 
 
@@ -124,20 +134,20 @@ def _overall(name: str, what: str) -> float:
 def _inside_alt() -> str:
     if not inside("GN", "offset"):
         return "An empty place: the runs of this figure have not been made."
-    offsets = ", ".join(f"{name} {_overall(name, 'offset'):.2f}" for name in VARIANTS)
-    shares = ", ".join(f"{name} {100 * _overall(name, 'stuck'):.0f}" for name in VARIANTS)
+    offsets = ", ".join(f"{name} {_overall(name, 'offset'):.2f}" for name in large.VARIANTS)
+    shares = ", ".join(f"{name} {100 * _overall(name, 'stuck'):.0f}" for name in large.VARIANTS)
     return f"Averaged over the layers, the offset of a channel is {offsets}; stuck channels, in percent: {shares}."
 
 
 @figure("norm-offset-trained", caption=_inside_caption, alt=_inside_alt)
 def trained() -> Figure:
     """Draw offsets and stuck channels over the layers of trained networks."""
-    if not all(inside(name, "offset") for name in VARIANTS):
-        return _empty()
+    if not all(inside(name, "offset") for name in large.VARIANTS):
+        return _empty("large-batch")
     fig, panels = style.new(7.2, 3.2, columns=2)
     for ax, what, scale in ((panels[0], "offset", 1), (panels[1], "stuck", 100)):
         ends = []
-        for name in VARIANTS:
+        for name in large.VARIANTS:
             ink, line = style.COLOURS[_LOOK[name][0]], _LOOK[name][1]
             rows = [[scale * number for number in row] for row in inside(name, what)]
             layers = range(1, len(rows[0]) + 1)
@@ -157,13 +167,9 @@ def trained() -> Figure:
 # ---- Numbers for the text -------------------------------------------------------------------------------------------
 
 
-def gain(name: str, other: str, batch: int) -> str:
-    """Points by which ``name`` leads ``other`` at one batch size: mean over seeds, and its 95% interval."""
-    pairs = [
-        {record.setting["seed"]: record.result["top1"] for record in chosen(variant, batch)}
-        for variant in (name, other)
-    ]
-    gaps = [pairs[0][seed] - pairs[1][seed] for seed in pairs[0].keys() & pairs[1].keys()]
+def gain(one: dict[int, float], other: dict[int, float]) -> str:
+    """Points by which ``one`` leads ``other``, both by seed: mean over the seeds, and its 95% interval."""
+    gaps = [one[seed] - other[seed] for seed in one.keys() & other.keys()]
     if len(gaps) not in _T95:
         return "(not measured)"
     half = _T95[len(gaps)] * stdev(gaps) / math.sqrt(len(gaps))
@@ -171,34 +177,43 @@ def gain(name: str, other: str, batch: int) -> str:
     return f"{middle:.1f} points (95% interval {middle - half:.1f} to {middle + half:.1f})".replace("-", "−")
 
 
-def _mean_accuracy(name: str, batch: int) -> str:
-    dots = accuracies(name, batch)
-    return f"{mean(dots):.1f}" if dots else "(not measured)"
+def _mean_text(scores: dict[int, float]) -> str:
+    return f"{mean(scores.values()):.1f}" if scores else "(not measured)"
 
 
 def _inside_text(name: str, what: str, scale: float, digits: int) -> str:
     return f"{scale * _overall(name, what):.{digits}f}" if inside(name, what) else "(not measured)"
 
 
-def _quote(id: str, function: Callable[..., str], *args: object) -> None:
-    value(id)(lambda: function(*args))
+def _quote(id: str, function: Callable[..., str], *args: Callable[[], object]) -> None:
+    value(id)(lambda: function(*(arg() for arg in args)))
 
 
 def _register_values() -> None:
-    """``norm-acc-gn-ws-2``: accuracy; ``norm-gain-ws-2``: GN + WS over GN; ``norm-gain-bn-2``: GN over BN; ...
+    """``norm-acc-gn-ws-2``: accuracy; ``norm-gain-ws-2``: GN + WS over GN; ``norm-gain-gn-2``: GN over BN.
 
-    ``norm-trained-offset-gn`` and ``norm-trained-stuck-gn``: means over the layers of the trained networks.
+    ``norm-large-gn`` and ``norm-large-gain``: the same at the large batch. ``norm-trained-offset-gn`` and
+    ``norm-trained-stuck-gn``: means over the layers of the trained networks.
     """
-    short = {"BN": "bn", "GN": "gn", "GN + WS": "gn-ws"}
-    for name, key in short.items():
-        for batch in BATCHES:
-            _quote(f"norm-acc-{key}-{batch}", _mean_accuracy, name, batch)
-        _quote(f"norm-trained-offset-{key}", _inside_text, name, "offset", 1, 2)
-        _quote(f"norm-trained-stuck-{key}", _inside_text, name, "stuck", 100, 0)
-    for batch in BATCHES:
-        _quote(f"norm-gain-ws-{batch}", gain, "GN + WS", "GN", batch)
-        _quote(f"norm-gain-gn-{batch}", gain, "GN", "BN", batch)
-        _quote(f"norm-gain-gn-ws-{batch}", gain, "GN + WS", "BN", batch)
+    for name in sweep.VARIANTS:
+        key = name.lower().replace(" + ", "-")
+        for batch in sweep.BATCHES:
+            _quote(f"norm-acc-{key}-{batch}", _mean_text, partial(swept, name, batch))
+    for batch in sweep.BATCHES:
+        _quote(f"norm-gain-ws-{batch}", gain, partial(swept, "GN + WS", batch), partial(swept, "GN", batch))
+        _quote(f"norm-gain-gn-{batch}", gain, partial(swept, "GN", batch), partial(swept, "BN", batch))
+        _quote(f"norm-gain-gn-ws-{batch}", gain, partial(swept, "GN + WS", batch), partial(swept, "BN", batch))
+    for name in large.VARIANTS:
+        key = name.lower().replace(" + ", "-")
+        _quote(f"norm-large-{key}", _mean_text, partial(at_large, name))
+        value(f"norm-trained-offset-{key}")(_inside_teller(name, "offset", 1, 2))
+        value(f"norm-trained-stuck-{key}")(_inside_teller(name, "stuck", 100, 0))
+    _quote("norm-large-gain", gain, partial(at_large, "GN + WS"), partial(at_large, "GN"))
+    _quote("norm-large-behind", gain, partial(at_large, "BN"), partial(at_large, "GN + WS"))
+
+
+def _inside_teller(name: str, what: str, scale: float, digits: int) -> Callable[[], str]:
+    return lambda: _inside_text(name, what, scale, digits)
 
 
 _register_values()
