@@ -3,12 +3,13 @@ Batch norm, group norm and the size of the batch
 ================================================
 
 Wu and He's group-norm paper made its case with a figure: with fewer images in a batch, batch norm gets worse and group
-norm does not. Here it is in miniature, with and without weight standardization. A second study trains three of the
-networks with a large batch and opens them: how far does a channel stand from zero behind its norm? The page draws from
-cached runs in seconds. ``--run`` measures what the folder ``BITDOC_RESULTS`` lacks, and goes on where it stopped::
+norm does not. Here it is in miniature, with and without weight standardization. A second study gives three of the
+networks the same number of updates at every batch size and opens them: how far does a channel stand from zero behind
+its norm? The page draws from cached runs in seconds. ``--run`` measures what the folder ``BITDOC_RESULTS`` lacks, and
+goes on where it stopped::
 
-    python examples/plot_norm_batch_size.py --run batch-size --datadir data    # about 1½ hours of one core
-    python examples/plot_norm_batch_size.py --run large-batch --datadir data   # about five minutes of one core
+    python examples/plot_norm_batch_size.py --run batch-size --datadir data      # about 1½ hours of one core
+    python examples/plot_norm_batch_size.py --run equal-updates --datadir data   # about ten minutes of one core
 """
 
 import argparse
@@ -17,10 +18,10 @@ from statistics import mean
 from bitdoc import figures
 from bitdoc.records import runs
 from bitdoc.studies.normalization import batch_size as sweep
-from bitdoc.studies.normalization import large_batch as large
+from bitdoc.studies.normalization import equal_updates as equal
 
 parser = argparse.ArgumentParser(description="Batch norm, group norm and the size of the batch.")
-parser.add_argument("--run", choices=("batch-size", "large-batch"), help="measure this study instead of only drawing")
+parser.add_argument("--run", choices=("batch-size", "equal-updates"), help="measure this study instead of only drawing")
 parser.add_argument("--datadir", help="folder that holds cifar10-jpeg (or CIFAR-10)")
 arguments = parser.parse_args()
 
@@ -32,13 +33,14 @@ arguments = parser.parse_args()
 # maps still have 2 x 2 positions. Each of four variants has its learning rate chosen at a batch of 32, on 2,000
 # training images held out for it; at other batches the rate is proportional to the batch.
 #
-# In the second it makes 300 updates of 128 images. Norm by norm, three learning rates are tried with three seeds each;
-# the rate with the best mean accuracy on the held-out images is the one whose test accuracy is shown.
+# In the second it makes 300 updates at every batch size. Norm by norm and batch by batch, three learning rates are
+# tried with three seeds each; the rate with the best mean accuracy on the held-out images is the one whose test
+# accuracy is shown.
 
 if arguments.run == "batch-size":
     sweep.run_batch_size(sweep.cifar(arguments.datadir, side=48, per_class=1600))
-if arguments.run == "large-batch":
-    large.run_large_batch(sweep.cifar(arguments.datadir, side=32, per_class=1600))
+if arguments.run == "equal-updates":
+    equal.run_equal_updates(sweep.cifar(arguments.datadir, side=32, per_class=1600))
 
 accuracy = figures.draw("norm-batch-size-measured")
 
@@ -51,17 +53,18 @@ for name, records in runs.group(runs.load(sweep.BATCH_SIZE), sweep.variant).item
         print(f"{name:8} batch {batch:3}   {scores[len(scores) // 2]:.1f} %   ({scores[0]:.1f} to {scores[-1]:.1f})")
 
 # %%
-# And at the large batch: chosen learning rate, mean of the seeds, and their range.
+# And with equal updates: chosen learning rate, mean of the seeds, and their range.
 
-for name in large.VARIANTS:
-    records = large.chosen(name)
-    scores = [record.result["top1"] for record in records]
-    if scores:
-        rate = records[0].setting["lr"]
-        print(f"{name:8} rate {rate:<5g}  {mean(scores):.1f} %   ({min(scores):.1f} to {max(scores):.1f})")
+for name in equal.VARIANTS:
+    for batch in equal.BATCHES:
+        records = equal.chosen(name, batch)
+        scores = [record.result["top1"] for record in records]
+        if scores:
+            told = f"{mean(scores):.1f} %   ({min(scores):.1f} to {max(scores):.1f})"
+            print(f"{name:8} batch {batch:3}  rate {records[0].setting['lr']:<5g}  {told}")
 
 # %%
-# Inside the networks that were trained with the large batch: group norm alone leaves a channel its offset.
+# Inside the networks that were trained with the largest batch: group norm alone leaves a channel its offset.
 
 inside = figures.draw("norm-offset-trained")
 
@@ -73,7 +76,7 @@ untrained = figures.draw("norm-offset")
 # %%
 # Where these runs were made, and whether the code that decides results has changed since:
 
-for experiment in (sweep.BATCH_SIZE, large.EXPERIMENT):
+for experiment in (sweep.BATCH_SIZE, equal.EXPERIMENT):
     print(f"{experiment}: {runs.provenance(runs.load(experiment))}")
 
 # %%

@@ -16,7 +16,7 @@ from bitdoc.figures.normalization import published as published_figures
 from bitdoc.literature import published
 from bitdoc.network import norms
 from bitdoc.records import runs
-from bitdoc.studies.normalization import batch_size, large_batch
+from bitdoc.studies.normalization import batch_size, equal_updates
 
 KINDS = [norm.key for norm in blocks.NORMS]
 
@@ -313,7 +313,7 @@ def test_without_runs_the_place_is_empty_and_names_the_command(results, id):
     assert "not been made" in figures.registry()[id].alt
     assert "No runs yet" in figures.registry()[id].caption
     assert figures.values()["norm-gain-ws-2"]() == figures.values()["norm-acc-bn-2"]() == "(not measured)"
-    assert figures.values()["norm-large-gn"]() == figures.values()["norm-trained-offset-gn"]() == "(not measured)"
+    assert figures.values()["norm-equal-acc-gn-2"]() == figures.values()["norm-trained-offset-gn"]() == "(not measured)"
 
 
 def test_the_figures_show_every_run(results):
@@ -322,17 +322,17 @@ def test_the_figures_show_every_run(results):
             top1 = start + seed + (seed == 2) * (name == "GN")
             for batch in batch_size.BATCHES:
                 results(batch_size.BATCH_SIZE, name, seed, top1, batch=batch)
-            if name in large_batch.VARIANTS:
-                results(large_batch.EXPERIMENT, name, seed, top1, lr=0.1)
+            for batch in equal_updates.BATCHES if name in equal_updates.VARIANTS else ():
+                results(equal_updates.EXPERIMENT, name, seed, top1, lr=0.1, batch=batch)
     left, right = figures.draw("norm-batch-size-measured").axes
     dots = [sum(len(line.get_ydata()) for line in ax.lines if line.get_marker() == "o") for ax in (left, right)]
-    assert dots == [4 * 3 * len(batch_size.BATCHES), 3 * 3]
+    assert dots == [4 * 3 * len(batch_size.BATCHES), 3 * 3 * len(equal_updates.BATCHES)]
     assert {text.get_text() for text in left.texts} == set(batch_size.VARIANTS)
     assert "BN: 41 at 2" in figures.registry()["norm-batch-size-measured"].alt
     assert figures.values()["norm-gain-gn-ws-2"]() == "6.0 points (95% interval 6.0 to 6.0)"
     # Differences of 2, 2 and 1: mean 1.67, standard error a third, 4.30 standard errors to either side.
     assert figures.values()["norm-gain-ws-2"]() == "1.7 points (95% interval 0.2 to 3.1)"
-    assert figures.values()["norm-large-gain"]() == "1.7 points (95% interval 0.2 to 3.1)"
+    assert figures.values()["norm-equal-gain-ws-128"]() == "1.7 points (95% interval 0.2 to 3.1)"
     assert figures.values()["norm-trained-offset-gn"]() == "0.20"
     left, right = figures.draw("norm-offset-trained").axes
     assert [line.get_ydata()[-1] for line in left.lines] == pytest.approx([0.3] * 12)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from statistics import mean, stdev
 
@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from bitdoc.figures import figure, style, value
 from bitdoc.records import runs
 from bitdoc.studies.normalization import batch_size as sweep
-from bitdoc.studies.normalization import large_batch as large
+from bitdoc.studies.normalization import equal_updates as equal
 
 SCRIPT = "python examples/plot_norm_batch_size.py --run"
+_LARGEST = equal.BATCHES[-1]
 #: Color and line: plain filters are dashed.
 _LOOK = {"BN": ("blue", "--"), "BN + WS": ("blue", "-"), "GN": ("orange", "--"), "GN + WS": ("orange", "-")}
 #: 97.5% quantile of Student's t by the number of pairs: half the width of a 95% interval, in standard errors.
@@ -37,14 +38,14 @@ def swept(name: str, batch: int) -> dict[int, float]:
     return {record.setting["seed"]: record.result["top1"] for record in records}
 
 
-def at_large(name: str) -> dict[int, float]:
-    """Test accuracies, in percent, of one variant of the large-batch study at its chosen learning rate, by seed."""
-    return {record.setting["seed"]: record.result["top1"] for record in large.chosen(name)}
+def updated(name: str, batch: int) -> dict[int, float]:
+    """Test accuracies, in percent, by seed, of one variant at one batch size of the study of equal updates."""
+    return {record.setting["seed"]: record.result["top1"] for record in equal.chosen(name, batch)}
 
 
 def inside(name: str, what: str) -> list[list[float]]:
     """``"offset"`` or ``"stuck"``, layer by layer, in the trained networks of one variant; a list for each seed."""
-    return [record.curve[what] for record in large.chosen(name)]
+    return [record.curve[what] for record in equal.chosen(name, _LARGEST)]
 
 
 # ---- Accuracy -------------------------------------------------------------------------------------------------------
@@ -53,49 +54,55 @@ def inside(name: str, what: str) -> list[list[float]]:
 def _accuracy_alt() -> str:
     if not runs.load(sweep.BATCH_SIZE):
         return "An empty place: the runs of this figure have not been made."
-    parts = [
-        f"{name}: " + ", ".join(f"{mean(dots.values()):.0f} at {b}" for b in sweep.BATCHES if (dots := swept(name, b)))
-        for name in sweep.VARIANTS
-    ]
-    last = [f"{name} {mean(dots.values()):.1f}" for name in large.VARIANTS if (dots := at_large(name))]
-    return f"Mean test accuracy in percent by batch size. {'; '.join(parts)}. At {large.BATCH}: {', '.join(last)}."
+    once = "; ".join(_means(name, sweep.BATCHES, swept) for name in sweep.VARIANTS)
+    same = "; ".join(_means(name, equal.BATCHES, updated) for name in equal.VARIANTS)
+    return f"Mean test accuracy in percent by batch size. Every image once: {once}. Equal updates: {same}."
+
+
+def _means(name: str, batches: tuple[int, ...], scores: Callable[..., dict[int, float]]) -> str:
+    told = [f"{mean(dots.values()):.0f} at {batch}" for batch in batches if (dots := scores(name, batch))]
+    return f"{name}: {', '.join(told)}"
 
 
 def _accuracy_caption() -> str:
-    shown = [record for name in large.VARIANTS for record in large.chosen(name)]
+    shown = [record for name in equal.VARIANTS for batch in equal.BATCHES for record in equal.chosen(name, batch)]
     return (
         "Measured: accuracy of a narrow R14 on the 10,000 CIFAR-10 test images; a dot is a run, lines join the means, "
         "plain filters are dashed and open. Left: 16,000 images of 48 pixels seen once at every batch size, the rate "
-        f"chosen at 32 on held-out images and proportional to the batch. Right: {large.UPDATES} updates of "
-        f"{large.BATCH} images of 32 pixels, the rate chosen norm by norm on held-out images. Chance is 10%. "
-        + runs.provenance(runs.load(sweep.BATCH_SIZE) + shown)
+        f"chosen at 32 on held-out images and proportional to the batch. Right: {equal.UPDATES} updates at "
+        "every batch size, images of 32 pixels, the rate chosen norm by norm and batch by batch on held-out images. "
+        "Chance is 10%. " + runs.provenance(runs.load(sweep.BATCH_SIZE) + shown)
     )
 
 
 @figure("norm-batch-size-measured", caption=_accuracy_caption, alt=_accuracy_alt)
 def batch_size() -> Figure:
-    """Draw accuracy by norm: over small batch sizes, and at a large batch."""
+    """Draw accuracy by batch size: each image seen once, and the same number of updates."""
     if not runs.load(sweep.BATCH_SIZE):
         return _empty("batch-size")
-    fig, (left, right) = style.new(7.2, 3.7, columns=2, width_ratios=(2, 1))
+    fig, (left, right) = style.new(7.2, 3.8, columns=2)
+    _sweep(left, sweep.VARIANTS, sweep.BATCHES, swept)
+    _sweep(right, equal.VARIANTS, equal.BATCHES, updated)
+    left.set(ylabel="test accuracy, %", title="every image once")
+    right.set(title="the same number of updates")
+    return fig
+
+
+def _sweep(ax: Axes, names: Iterable[str], batches: tuple[int, ...], scores: Callable[..., dict[int, float]]) -> None:
+    """Draw the accuracies of some variants over the batch size: a dot for each run, lines through the means."""
     ends = []
-    for place, name in enumerate(sweep.VARIANTS):
+    for place, name in enumerate(names):
         ink, line = style.COLOURS[_LOOK[name][0]], _LOOK[name][1]
         # The variants of one batch size stand side by side, so that their dots do not hide each other.
-        columns = [(c + 0.07 * (place - 1.5), dots) for c, b in enumerate(sweep.BATCHES) if (dots := swept(name, b))]
+        columns = [(c + 0.07 * (place - 1.5), dots) for c, b in enumerate(batches) if (dots := scores(name, b))]
         for spot, dots in columns:
-            _dots(left, spot, dots, name)
-        left.plot([spot for spot, _ in columns], [mean(d.values()) for _, d in columns], line, color=ink, linewidth=1.5)
+            _dots(ax, spot, dots, name)
+        ax.plot([spot for spot, _ in columns], [mean(d.values()) for _, d in columns], line, color=ink, linewidth=1.5)
         if columns:
-            ends.append((mean(columns[-1][1].values()), len(sweep.BATCHES) - 0.85, name, ink))
-    _label_apart(left, ends, gap=0.07)
-    left.set_xticks(range(len(sweep.BATCHES)), [str(batch) for batch in sweep.BATCHES])
-    left.set(xlabel="batch size", ylabel="test accuracy, %", xlim=(-0.4, len(sweep.BATCHES) + 0.25))
-    for place, name in enumerate(large.VARIANTS):
-        _dots(right, place, at_large(name), name)
-    right.set_xticks(range(len(large.VARIANTS)), [name.replace(" + ", "\n+ ") for name in large.VARIANTS])
-    right.set(title=f"batch {large.BATCH}", xlim=(-0.5, len(large.VARIANTS) - 0.5))
-    return fig
+            ends.append((mean(columns[-1][1].values()), len(batches) - 0.85, name, ink))
+    _label_apart(ax, ends, gap=0.07)
+    ax.set_xticks(range(len(batches)), [str(batch) for batch in batches])
+    ax.set(xlabel="batch size", xlim=(-0.4, 1.35 * len(batches) - 0.5))
 
 
 def _dots(ax: Axes, spot: float, scores: dict[int, float], name: str) -> None:
@@ -117,9 +124,9 @@ def _label_apart(ax: Axes, ends: list[tuple[float, float, str, str]], gap: float
 
 
 def _inside_caption() -> str:
-    records = [record for name in large.VARIANTS for record in large.chosen(name)]
+    records = [record for name in equal.VARIANTS for record in equal.chosen(name, _LARGEST)]
     return (
-        f"Measured: networks trained with batches of {large.BATCH} (the right panel of "
+        f"Measured: networks trained with batches of {_LARGEST} (the right panel of "
         "{numref}`fig-norm-batch-size-measured`), layer by layer from input to output; only norms that follow a "
         "convolution directly. Left: distance of a channel's mean from 0 behind the norm, before its learned scale and "
         "offset, averaged over the channels, in standard deviations. Right: channels that the ReLU passes for less "
@@ -134,20 +141,20 @@ def _overall(name: str, what: str) -> float:
 def _inside_alt() -> str:
     if not inside("GN", "offset"):
         return "An empty place: the runs of this figure have not been made."
-    offsets = ", ".join(f"{name} {_overall(name, 'offset'):.2f}" for name in large.VARIANTS)
-    shares = ", ".join(f"{name} {100 * _overall(name, 'stuck'):.0f}" for name in large.VARIANTS)
+    offsets = ", ".join(f"{name} {_overall(name, 'offset'):.2f}" for name in equal.VARIANTS)
+    shares = ", ".join(f"{name} {100 * _overall(name, 'stuck'):.0f}" for name in equal.VARIANTS)
     return f"Averaged over the layers, the offset of a channel is {offsets}; stuck channels, in percent: {shares}."
 
 
 @figure("norm-offset-trained", caption=_inside_caption, alt=_inside_alt)
 def trained() -> Figure:
     """Draw offsets and stuck channels over the layers of trained networks."""
-    if not all(inside(name, "offset") for name in large.VARIANTS):
-        return _empty("large-batch")
+    if not all(inside(name, "offset") for name in equal.VARIANTS):
+        return _empty("equal-updates")
     fig, panels = style.new(7.2, 3.2, columns=2)
     for ax, what, scale in ((panels[0], "offset", 1), (panels[1], "stuck", 100)):
         ends = []
-        for name in large.VARIANTS:
+        for name in equal.VARIANTS:
             ink, line = style.COLOURS[_LOOK[name][0]], _LOOK[name][1]
             rows = [[scale * number for number in row] for row in inside(name, what)]
             layers = range(1, len(rows[0]) + 1)
@@ -192,24 +199,23 @@ def _quote(id: str, function: Callable[..., str], *args: Callable[[], object]) -
 def _register_values() -> None:
     """``norm-acc-gn-ws-2``: accuracy; ``norm-gain-ws-2``: GN + WS over GN; ``norm-gain-gn-2``: GN over BN.
 
-    ``norm-large-gn`` and ``norm-large-gain``: the same at the large batch. ``norm-trained-offset-gn`` and
+    ``norm-equal-acc-gn-2``, ``norm-equal-gain-ws-2``: the same with equal updates. ``norm-trained-offset-gn`` and
     ``norm-trained-stuck-gn``: means over the layers of the trained networks.
     """
     for name in sweep.VARIANTS:
         key = name.lower().replace(" + ", "-")
         for batch in sweep.BATCHES:
             _quote(f"norm-acc-{key}-{batch}", _mean_text, partial(swept, name, batch))
-    for batch in sweep.BATCHES:
-        _quote(f"norm-gain-ws-{batch}", gain, partial(swept, "GN + WS", batch), partial(swept, "GN", batch))
-        _quote(f"norm-gain-gn-{batch}", gain, partial(swept, "GN", batch), partial(swept, "BN", batch))
-        _quote(f"norm-gain-gn-ws-{batch}", gain, partial(swept, "GN + WS", batch), partial(swept, "BN", batch))
-    for name in large.VARIANTS:
+    for study, prefix, batches in ((swept, "norm", sweep.BATCHES), (updated, "norm-equal", equal.BATCHES)):
+        for batch in batches:
+            for one, other, pair in (("GN + WS", "GN", "ws"), ("GN", "BN", "gn"), ("GN + WS", "BN", "gn-ws")):
+                _quote(f"{prefix}-gain-{pair}-{batch}", gain, partial(study, one, batch), partial(study, other, batch))
+    for name in equal.VARIANTS:
         key = name.lower().replace(" + ", "-")
-        _quote(f"norm-large-{key}", _mean_text, partial(at_large, name))
+        for batch in equal.BATCHES:
+            _quote(f"norm-equal-acc-{key}-{batch}", _mean_text, partial(updated, name, batch))
         value(f"norm-trained-offset-{key}")(_inside_teller(name, "offset", 1, 2))
         value(f"norm-trained-stuck-{key}")(_inside_teller(name, "stuck", 100, 0))
-    _quote("norm-large-gain", gain, partial(at_large, "GN + WS"), partial(at_large, "GN"))
-    _quote("norm-large-behind", gain, partial(at_large, "BN"), partial(at_large, "GN + WS"))
 
 
 def _inside_teller(name: str, what: str, scale: float, digits: int) -> Callable[[], str]:

@@ -2,8 +2,8 @@
 
 A miniature: a narrow R14 on 48-pixel images, minutes instead of days. Every run leaves a record, and a study goes on
 where it stopped. The learning rate is chosen at a batch of 32, on training images that are held out, never on test
-images, and proportional to the batch elsewhere. Large batches, which would make too few updates of the images, have a
-study of their own (:mod:`~bitdoc.studies.normalization.large_batch`).
+images, and proportional to the batch elsewhere. Large batches would make too few updates of these images; another study
+has the same number at each (:mod:`~bitdoc.studies.normalization.equal_updates`).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Three norms at a batch large enough for batch norm, each at its own learning rate; and a look inside.
+"""Three norms at three batch sizes, each for the same number of updates and at its own learning rate; a look inside.
 
-A narrow R14 learns from CIFAR-10 images of 32 pixels for 300 updates of 128 images. Every norm has its learning rate
-chosen by its mean accuracy over all seeds on training images held out for that; the runs of the rate that wins are the
-ones that are shown, by their accuracy on the test images. A look inside the trained network tells how far its channels
-stand from zero (:mod:`~bitdoc.studies.normalization.channels`). Every run leaves a record, and a study that was
-stopped goes on where it was.
+A narrow R14 learns from CIFAR-10 images of 32 pixels. Every norm has its learning rate chosen at every batch size, by
+its mean accuracy over all seeds on training images held out for that; the runs of the rate that wins are the ones that
+are shown, by their accuracy on the test images. A look inside the trained network tells how far its channels stand from
+zero (:mod:`~bitdoc.studies.normalization.channels`). Every run leaves a record, and a study that was stopped goes on
+where it was.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from bitdoc.training.loop import (
     train,
 )
 
-EXPERIMENT = "norm-large-batch"
+EXPERIMENT = "norm-equal-updates"
 
 #: Norm, and whether the filters are standardized.
 VARIANTS = {"BN": ("batch", False), "GN": ("group", False), "GN + WS": ("group", True)}
 SEEDS = (0, 1, 2)
-BATCH, UPDATES = 128, 300
+BATCHES, UPDATES = (2, 32, 128), 300
 
-#: Learning rates to choose from.
-RATES = (0.03, 0.1, 0.3)
+#: Learning rates to choose from, by batch size.
+RATES = {2: (0.001, 0.003, 0.01), 32: (0.01, 0.03, 0.1), 128: (0.03, 0.1, 0.3)}
 
 #: Held-out images on which the look inside is taken.
 LOOKED_AT = 500
@@ -56,9 +56,9 @@ class Run:
 
     norm_kind: str
     standardized: bool
+    batch: int
     lr: float
     seed: int = 0
-    batch: int = BATCH
     updates: int = UPDATES
     model: str = "R14x0.125"
     side: int = 32
@@ -132,27 +132,33 @@ def measure(run: Run, task: Task) -> None:
     )
 
 
-def chosen(name: str) -> list[runs.RunRecord]:
-    """Runs of one variant at the learning rate with the best mean accuracy on held-out images, in the order of seeds.
+def chosen(name: str, batch: int) -> list[runs.RunRecord]:
+    """Runs of one variant at one batch size, at the learning rate with the best mean accuracy on held-out images.
 
     Only rates that all seeds have been run at take part, so that a study half done is not misread. Empty without runs.
     """
     norm_kind, standardized = VARIANTS[name]
-    rates = runs.group(runs.load(EXPERIMENT, norm_kind=norm_kind, standardized=standardized), "lr")
+    records = runs.load(EXPERIMENT, norm_kind=norm_kind, standardized=standardized, batch=batch)
+    rates = runs.group(records, "lr")
     most = max((len(group) for group in rates.values()), default=0)
     complete = [group for group in rates.values() if len(group) == most]
     return max(complete, key=lambda group: mean(record.result["held_out"] for record in group), default=[])
 
 
-def run_large_batch(
-    task: Task, seeds: Iterable[int] = SEEDS, report: Callable[[str], None] = print, **changes: Any
+def run_equal_updates(
+    task: Task,
+    seeds: Iterable[int] = SEEDS,
+    batches: Iterable[int] = BATCHES,
+    report: Callable[[str], None] = print,
+    **changes: Any,
 ) -> None:
     """Make every run of the study that has no record yet; ``changes`` replace fields of :class:`Run`."""
     seeds = list(seeds)
-    for name, kind in VARIANTS.items():
-        for lr in RATES:
-            for seed in seeds:
-                measure(Run(*kind, lr, seed, **changes), task)
-        best = chosen(name)
-        scores = ", ".join(f"{record.result['top1']:.1f}" for record in best)
-        report(f"{name}: learning rate {best[0].setting['lr']:g}, test accuracies {scores} %")
+    for batch in batches:
+        for name, kind in VARIANTS.items():
+            for lr in RATES[batch]:
+                for seed in seeds:
+                    measure(Run(*kind, batch, lr, seed, **changes), task)
+            best = chosen(name, batch)
+            scores = ", ".join(f"{record.result['top1']:.1f}" for record in best)
+            report(f"{name}, batch {batch}: learning rate {best[0].setting['lr']:g}, test accuracies {scores} %")
