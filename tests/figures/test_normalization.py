@@ -16,7 +16,7 @@ from bitdoc.figures.normalization import published as published_figures
 from bitdoc.literature import published
 from bitdoc.network import norms
 from bitdoc.records import runs
-from bitdoc.studies.normalization import batch_size
+from bitdoc.studies.normalization import batch_size, equal_updates
 
 KINDS = [norm.key for norm in blocks.NORMS]
 
@@ -294,14 +294,13 @@ def results(tmp_path, monkeypatch):
     """An empty folder of results, and a function that puts a made-up run in it."""
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
 
-    def add(name: str, batch: int, seed: int, top1: float) -> None:
+    def add(experiment: str, name: str, seed: int, top1: float, **setting: object) -> None:
         norm_kind, standardized = batch_size.VARIANTS[name]
-        setting = {"norm_kind": norm_kind, "standardized": standardized, "batch": batch, "seed": seed, "lr": 0.1}
-        setting["updates"] = 400
+        setting |= {"norm_kind": norm_kind, "standardized": standardized, "seed": seed}
         curve = {"layer": ["a", "b"], "offset": [0.1, 0.3], "stuck": [0.0, 0.25]}
-        run = f"{norm_kind}-{standardized}_{batch}_{seed}"
+        run = "_".join(f"{value}" for value in setting.values())
         result = {"top1": top1, "held_out": top1}
-        runs.write(runs.RunRecord(batch_size.EXPERIMENT, run, "R14x0.125", setting, result, curve, date="2026-01-01"))
+        runs.write(runs.RunRecord(experiment, run, "R14x0.125", setting, result, curve, date="2026-01-01"))
 
     return add
 
@@ -314,21 +313,26 @@ def test_without_runs_the_place_is_empty_and_names_the_command(results, id):
     assert "not been made" in figures.registry()[id].alt
     assert "No runs yet" in figures.registry()[id].caption
     assert figures.values()["norm-gain-ws-2"]() == figures.values()["norm-acc-bn-2"]() == "(not measured)"
+    assert figures.values()["norm-equal-acc-gn-2"]() == figures.values()["norm-trained-offset-gn"]() == "(not measured)"
 
 
 def test_the_figures_show_every_run(results):
-    for name, start in zip(batch_size.VARIANTS, (40, 44, 46), strict=True):
-        for batch in batch_size.BATCHES:
-            for seed in (0, 1, 2):
-                results(name, batch, seed, start + seed + (seed == 2) * (name == "GN"))
-    (ax,) = figures.draw("norm-batch-size-measured").axes
-    dots = sum(len(line.get_ydata()) for line in ax.lines if line.get_marker() == "o")
-    assert dots == 3 * 3 * len(batch_size.BATCHES)
-    assert {text.get_text() for text in ax.texts} == set(batch_size.VARIANTS)
+    for name, start in zip(batch_size.VARIANTS, (40, 42, 44, 46), strict=True):
+        for seed in (0, 1, 2):
+            top1 = start + seed + (seed == 2) * (name == "GN")
+            for batch in batch_size.BATCHES:
+                results(batch_size.BATCH_SIZE, name, seed, top1, batch=batch)
+            for batch in equal_updates.BATCHES if name in equal_updates.VARIANTS else ():
+                results(equal_updates.EXPERIMENT, name, seed, top1, lr=0.1, batch=batch)
+    left, right = figures.draw("norm-batch-size-measured").axes
+    dots = [sum(len(line.get_ydata()) for line in ax.lines if line.get_marker() == "o") for ax in (left, right)]
+    assert dots == [4 * 3 * len(batch_size.BATCHES), 3 * 3 * len(equal_updates.BATCHES)]
+    assert {text.get_text() for text in left.texts} == set(batch_size.VARIANTS)
     assert "BN: 41 at 2" in figures.registry()["norm-batch-size-measured"].alt
     assert figures.values()["norm-gain-gn-ws-2"]() == "6.0 points (95% interval 6.0 to 6.0)"
     # Differences of 2, 2 and 1: mean 1.67, standard error a third, 4.30 standard errors to either side.
     assert figures.values()["norm-gain-ws-2"]() == "1.7 points (95% interval 0.2 to 3.1)"
+    assert figures.values()["norm-equal-gain-ws-128"]() == "1.7 points (95% interval 0.2 to 3.1)"
     assert figures.values()["norm-trained-offset-gn"]() == "0.20"
     left, right = figures.draw("norm-offset-trained").axes
     assert [line.get_ydata()[-1] for line in left.lines] == pytest.approx([0.3] * 12)

@@ -1,9 +1,10 @@
-"""Normalization page: what bitdoc measured, accuracy and channels of three norms. Without records: labelled places."""
+"""Normalization page: what bitdoc measured, accuracy and channels by norm. Without records: labelled places."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from statistics import mean, stdev
 
 from matplotlib.axes import Axes
@@ -11,87 +12,103 @@ from matplotlib.figure import Figure
 
 from bitdoc.figures import figure, style, value
 from bitdoc.records import runs
-from bitdoc.studies.normalization.batch_size import BATCHES, VARIANTS, chosen
+from bitdoc.studies.normalization import batch_size as sweep
+from bitdoc.studies.normalization import equal_updates as equal
 
 SCRIPT = "python examples/plot_norm_batch_size.py --run"
-_LOOK = {"BN": ("blue", "-"), "GN": ("orange", "--"), "GN + WS": ("orange", "-")}
-_LARGEST = BATCHES[-1]
+_LARGEST = equal.BATCHES[-1]
+#: Color and line: plain filters are dashed.
+_LOOK = {"BN": ("blue", "--"), "BN + WS": ("blue", "-"), "GN": ("orange", "--"), "GN + WS": ("orange", "-")}
 #: 97.5% quantile of Student's t by the number of pairs: half the width of a 95% interval, in standard errors.
 _T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 
 
-def _empty() -> Figure:
+def _empty(study: str) -> Figure:
     fig, ax = style.new(7.2, 2.2)
-    text = f"This place is empty: the runs have not been made.\n\n{SCRIPT}"
+    text = f"This place is empty: the runs have not been made.\n\n{SCRIPT} {study}"
     ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=10)
     ax.set(xticks=[], yticks=[])
     return fig
 
 
-def accuracies(name: str, batch: int) -> list[float]:
-    """Test accuracies, in percent, of one variant at one batch size and its chosen learning rate."""
-    return [record.result["top1"] for record in chosen(name, batch)]
+def swept(name: str, batch: int) -> dict[int, float]:
+    """Test accuracies, in percent, of one variant at one batch size of the batch-size study, by seed."""
+    norm_kind, standardized = sweep.VARIANTS[name]
+    records = runs.load(sweep.BATCH_SIZE, norm_kind=norm_kind, standardized=standardized, batch=batch)
+    return {record.setting["seed"]: record.result["top1"] for record in records}
 
 
-def measured() -> list[int]:
-    """Batch sizes at which all variants have runs."""
-    return [batch for batch in BATCHES if all(accuracies(name, batch) for name in VARIANTS)]
+def updated(name: str, batch: int) -> dict[int, float]:
+    """Test accuracies, in percent, by seed, of one variant at one batch size of the study of equal updates."""
+    return {record.setting["seed"]: record.result["top1"] for record in equal.chosen(name, batch)}
 
 
-def inside(name: str, what: str, batch: int = _LARGEST) -> list[list[float]]:
+def inside(name: str, what: str) -> list[list[float]]:
     """``"offset"`` or ``"stuck"``, layer by layer, in the trained networks of one variant; a list for each seed."""
-    return [record.curve[what] for record in chosen(name, batch)]
+    return [record.curve[what] for record in equal.chosen(name, _LARGEST)]
 
 
-# ---- Accuracy by batch size -----------------------------------------------------------------------------------------
+# ---- Accuracy -------------------------------------------------------------------------------------------------------
 
 
 def _accuracy_alt() -> str:
-    if not measured():
+    if not runs.load(sweep.BATCH_SIZE):
         return "An empty place: the runs of this figure have not been made."
-    parts = [
-        f"{name}: " + ", ".join(f"{mean(accuracies(name, batch)):.0f} at {batch}" for batch in measured())
-        for name in VARIANTS
-    ]
-    return f"Mean test accuracy in percent by batch size. {'; '.join(parts)}."
+    once = "; ".join(_means(name, sweep.BATCHES, swept) for name in sweep.VARIANTS)
+    same = "; ".join(_means(name, equal.BATCHES, updated) for name in equal.VARIANTS)
+    return f"Mean test accuracy in percent by batch size. Every image once: {once}. Equal updates: {same}."
 
 
-def _shown() -> list[runs.RunRecord]:
-    return [record for name in VARIANTS for batch in BATCHES for record in chosen(name, batch)]
+def _means(name: str, batches: tuple[int, ...], scores: Callable[..., dict[int, float]]) -> str:
+    told = [f"{mean(dots.values()):.0f} at {batch}" for batch in batches if (dots := scores(name, batch))]
+    return f"{name}: {', '.join(told)}"
 
 
 def _accuracy_caption() -> str:
-    updates = _shown()[0].setting["updates"] if _shown() else "the same number of"
+    shown = [record for name in equal.VARIANTS for batch in equal.BATCHES for record in equal.chosen(name, batch)]
     return (
-        f"Measured: accuracy on the 10,000 CIFAR-10 test images of a narrow R14 after {updates} updates, by batch "
-        "size. A dot is a run, lines join the means; norm by norm and batch by batch the learning rate is the best of "
-        "three or more on 2,000 held-out images. Chance is 10%. " + runs.provenance(_shown())
+        "Measured: accuracy of a narrow R14 on the 10,000 CIFAR-10 test images; a dot is a run, lines join the means, "
+        "plain filters are dashed and open. Left: 16,000 images of 48 pixels seen once at every batch size, the rate "
+        f"chosen at 32 on held-out images and proportional to the batch. Right: {equal.UPDATES} updates at "
+        "every batch size, images of 32 pixels, the rate chosen norm by norm and batch by batch on held-out images. "
+        "Chance is 10%. " + runs.provenance(runs.load(sweep.BATCH_SIZE) + shown)
     )
 
 
 @figure("norm-batch-size-measured", caption=_accuracy_caption, alt=_accuracy_alt)
 def batch_size() -> Figure:
-    """Draw the batch-size study: three norms at three batch sizes, after the same number of updates."""
-    batches = measured()
-    if not batches:
-        return _empty()
-    fig, ax = style.new(7.2, 3.6)
-    ends = []
-    for place, name in enumerate(VARIANTS):
-        ink, line = style.COLOURS[_LOOK[name][0]], _LOOK[name][1]
-        fill = style.ink("paper") if line == "--" else ink
-        # The variants of one batch size stand side by side, so that their dots do not hide each other.
-        spots = [column + 0.07 * (place - 1) for column in range(len(batches))]
-        for spot, batch in zip(spots, batches, strict=True):
-            dots = accuracies(name, batch)
-            ax.plot([spot] * len(dots), dots, "o", color=ink, mfc=fill, ms=4.5)
-        means = [mean(accuracies(name, batch)) for batch in batches]
-        ax.plot(spots, means, line, color=ink, linewidth=1.5)
-        ends.append((means[-1], len(batches) - 0.9, name, ink))
-    _label_apart(ax, ends, gap=0.06)
-    ax.set_xticks(range(len(batches)), [str(batch) for batch in batches])
-    ax.set(xlabel="batch size", ylabel="test accuracy, %", xlim=(-0.4, len(batches) - 0.3))
+    """Draw accuracy by batch size: each image seen once, and the same number of updates."""
+    if not runs.load(sweep.BATCH_SIZE):
+        return _empty("batch-size")
+    fig, (left, right) = style.new(7.2, 3.8, columns=2)
+    _sweep(left, sweep.VARIANTS, sweep.BATCHES, swept)
+    _sweep(right, equal.VARIANTS, equal.BATCHES, updated)
+    left.set(ylabel="test accuracy, %", title="every image once")
+    right.set(title="the same number of updates")
     return fig
+
+
+def _sweep(ax: Axes, names: Iterable[str], batches: tuple[int, ...], scores: Callable[..., dict[int, float]]) -> None:
+    """Draw the accuracies of some variants over the batch size: a dot for each run, lines through the means."""
+    ends = []
+    for place, name in enumerate(names):
+        ink, line = style.COLOURS[_LOOK[name][0]], _LOOK[name][1]
+        # The variants of one batch size stand side by side, so that their dots do not hide each other.
+        columns = [(c + 0.07 * (place - 1.5), dots) for c, b in enumerate(batches) if (dots := scores(name, b))]
+        for spot, dots in columns:
+            _dots(ax, spot, dots, name)
+        ax.plot([spot for spot, _ in columns], [mean(d.values()) for _, d in columns], line, color=ink, linewidth=1.5)
+        if columns:
+            ends.append((mean(columns[-1][1].values()), len(batches) - 0.85, name, ink))
+    _label_apart(ax, ends, gap=0.07)
+    ax.set_xticks(range(len(batches)), [str(batch) for batch in batches])
+    ax.set(xlabel="batch size", xlim=(-0.4, 1.35 * len(batches) - 0.5))
+
+
+def _dots(ax: Axes, spot: float, scores: dict[int, float], name: str) -> None:
+    ink, line = style.COLOURS[_LOOK[name][0]], _LOOK[name][1]
+    fill = style.ink("paper") if line == "--" else ink
+    ax.plot([spot] * len(scores), list(scores.values()), "o", color=ink, mfc=fill, ms=4.5)
 
 
 def _label_apart(ax: Axes, ends: list[tuple[float, float, str, str]], gap: float) -> None:
@@ -107,13 +124,13 @@ def _label_apart(ax: Axes, ends: list[tuple[float, float, str, str]], gap: float
 
 
 def _inside_caption() -> str:
-    records = [record for name in VARIANTS for record in chosen(name, _LARGEST)]
+    records = [record for name in equal.VARIANTS for record in equal.chosen(name, _LARGEST)]
     return (
-        f"Measured: the trained networks of the batch-size study, at a batch of {_LARGEST}, layer by layer from input "
-        "to output; only norms that follow a convolution directly. Left: distance of a channel's mean from 0 behind "
-        "the norm, before its learned scale and offset, averaged over the channels, in standard deviations. Right: "
-        "channels that the ReLU passes for less than 1% or more than 99% of the values. Thin: runs; thick: their mean. "
-        + runs.provenance(records)
+        f"Measured: networks trained with batches of {_LARGEST} (the right panel of "
+        "{numref}`fig-norm-batch-size-measured`), layer by layer from input to output; only norms that follow a "
+        "convolution directly. Left: distance of a channel's mean from 0 behind the norm, before its learned scale and "
+        "offset, averaged over the channels, in standard deviations. Right: channels that the ReLU passes for less "
+        "than 1% or more than 99% of the values. Thin: runs; thick: their mean. " + runs.provenance(records)
     )
 
 
@@ -124,20 +141,20 @@ def _overall(name: str, what: str) -> float:
 def _inside_alt() -> str:
     if not inside("GN", "offset"):
         return "An empty place: the runs of this figure have not been made."
-    offsets = ", ".join(f"{name} {_overall(name, 'offset'):.2f}" for name in VARIANTS)
-    shares = ", ".join(f"{name} {100 * _overall(name, 'stuck'):.0f}" for name in VARIANTS)
+    offsets = ", ".join(f"{name} {_overall(name, 'offset'):.2f}" for name in equal.VARIANTS)
+    shares = ", ".join(f"{name} {100 * _overall(name, 'stuck'):.0f}" for name in equal.VARIANTS)
     return f"Averaged over the layers, the offset of a channel is {offsets}; stuck channels, in percent: {shares}."
 
 
 @figure("norm-offset-trained", caption=_inside_caption, alt=_inside_alt)
 def trained() -> Figure:
     """Draw offsets and stuck channels over the layers of trained networks."""
-    if not all(inside(name, "offset") for name in VARIANTS):
-        return _empty()
+    if not all(inside(name, "offset") for name in equal.VARIANTS):
+        return _empty("equal-updates")
     fig, panels = style.new(7.2, 3.2, columns=2)
     for ax, what, scale in ((panels[0], "offset", 1), (panels[1], "stuck", 100)):
         ends = []
-        for name in VARIANTS:
+        for name in equal.VARIANTS:
             ink, line = style.COLOURS[_LOOK[name][0]], _LOOK[name][1]
             rows = [[scale * number for number in row] for row in inside(name, what)]
             layers = range(1, len(rows[0]) + 1)
@@ -157,13 +174,9 @@ def trained() -> Figure:
 # ---- Numbers for the text -------------------------------------------------------------------------------------------
 
 
-def gain(name: str, other: str, batch: int) -> str:
-    """Points by which ``name`` leads ``other`` at one batch size: mean over seeds, and its 95% interval."""
-    pairs = [
-        {record.setting["seed"]: record.result["top1"] for record in chosen(variant, batch)}
-        for variant in (name, other)
-    ]
-    gaps = [pairs[0][seed] - pairs[1][seed] for seed in pairs[0].keys() & pairs[1].keys()]
+def gain(one: dict[int, float], other: dict[int, float]) -> str:
+    """Points by which ``one`` leads ``other``, both by seed: mean over the seeds, and its 95% interval."""
+    gaps = [one[seed] - other[seed] for seed in one.keys() & other.keys()]
     if len(gaps) not in _T95:
         return "(not measured)"
     half = _T95[len(gaps)] * stdev(gaps) / math.sqrt(len(gaps))
@@ -171,34 +184,42 @@ def gain(name: str, other: str, batch: int) -> str:
     return f"{middle:.1f} points (95% interval {middle - half:.1f} to {middle + half:.1f})".replace("-", "−")
 
 
-def _mean_accuracy(name: str, batch: int) -> str:
-    dots = accuracies(name, batch)
-    return f"{mean(dots):.1f}" if dots else "(not measured)"
+def _mean_text(scores: dict[int, float]) -> str:
+    return f"{mean(scores.values()):.1f}" if scores else "(not measured)"
 
 
 def _inside_text(name: str, what: str, scale: float, digits: int) -> str:
     return f"{scale * _overall(name, what):.{digits}f}" if inside(name, what) else "(not measured)"
 
 
-def _quote(id: str, function: Callable[..., str], *args: object) -> None:
-    value(id)(lambda: function(*args))
+def _quote(id: str, function: Callable[..., str], *args: Callable[[], object]) -> None:
+    value(id)(lambda: function(*(arg() for arg in args)))
 
 
 def _register_values() -> None:
-    """``norm-acc-gn-ws-2``: accuracy; ``norm-gain-ws-2``: GN + WS over GN; ``norm-gain-bn-2``: GN over BN; ...
+    """``norm-acc-gn-ws-2``: accuracy; ``norm-gain-ws-2``: GN + WS over GN; ``norm-gain-gn-2``: GN over BN.
 
-    ``norm-trained-offset-gn`` and ``norm-trained-stuck-gn``: means over the layers of the trained networks.
+    ``norm-equal-acc-gn-2``, ``norm-equal-gain-ws-2``: the same with equal updates. ``norm-trained-offset-gn`` and
+    ``norm-trained-stuck-gn``: means over the layers of the trained networks.
     """
-    short = {"BN": "bn", "GN": "gn", "GN + WS": "gn-ws"}
-    for name, key in short.items():
-        for batch in BATCHES:
-            _quote(f"norm-acc-{key}-{batch}", _mean_accuracy, name, batch)
-        _quote(f"norm-trained-offset-{key}", _inside_text, name, "offset", 1, 2)
-        _quote(f"norm-trained-stuck-{key}", _inside_text, name, "stuck", 100, 0)
-    for batch in BATCHES:
-        _quote(f"norm-gain-ws-{batch}", gain, "GN + WS", "GN", batch)
-        _quote(f"norm-gain-gn-{batch}", gain, "GN", "BN", batch)
-        _quote(f"norm-gain-gn-ws-{batch}", gain, "GN + WS", "BN", batch)
+    for name in sweep.VARIANTS:
+        key = name.lower().replace(" + ", "-")
+        for batch in sweep.BATCHES:
+            _quote(f"norm-acc-{key}-{batch}", _mean_text, partial(swept, name, batch))
+    for study, prefix, batches in ((swept, "norm", sweep.BATCHES), (updated, "norm-equal", equal.BATCHES)):
+        for batch in batches:
+            for one, other, pair in (("GN + WS", "GN", "ws"), ("GN", "BN", "gn"), ("GN + WS", "BN", "gn-ws")):
+                _quote(f"{prefix}-gain-{pair}-{batch}", gain, partial(study, one, batch), partial(study, other, batch))
+    for name in equal.VARIANTS:
+        key = name.lower().replace(" + ", "-")
+        for batch in equal.BATCHES:
+            _quote(f"norm-equal-acc-{key}-{batch}", _mean_text, partial(updated, name, batch))
+        value(f"norm-trained-offset-{key}")(_inside_teller(name, "offset", 1, 2))
+        value(f"norm-trained-stuck-{key}")(_inside_teller(name, "stuck", 100, 0))
+
+
+def _inside_teller(name: str, what: str, scale: float, digits: int) -> Callable[[], str]:
+    return lambda: _inside_text(name, what, scale, digits)
 
 
 _register_values()

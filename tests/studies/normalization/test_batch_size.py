@@ -1,22 +1,20 @@
-"""The study of the normalization page, on fabricated images: records, the choice of learning rates, the look inside."""
+"""The batch-size study of the normalization page, on fabricated images: records, choice of learning rates, resuming."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
 
 from bitdoc import data
-from bitdoc.network.resnet import build
 from bitdoc.records import runs
-from bitdoc.studies.normalization import batch_size, channels
+from bitdoc.studies.normalization import batch_size
 
 CLASSES = ("dark", "light")
 
 
-def images(count: int, name: str = "made-up") -> data.Images:
+def images(count: int, side: int, name: str = "made-up") -> data.Images:
     labels = torch.arange(count) % 2
-    noise = torch.randint(0, 60, (count, 3, 32, 32), generator=torch.Generator().manual_seed(count))
+    noise = torch.randint(0, 60, (count, 3, side, side), generator=torch.Generator().manual_seed(count))
     pixels = (noise + 150 * labels[:, None, None, None]).byte()
     return data.Images(name, "train", "none", CLASSES, labels, pixels)
 
@@ -24,82 +22,49 @@ def images(count: int, name: str = "made-up") -> data.Images:
 @pytest.fixture(autouse=True)
 def results(tmp_path, monkeypatch):
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path / "results"))
+    return tmp_path
 
 
-@pytest.fixture
-def task() -> batch_size.Task:
-    return batch_size.Task(images(64), images(16), images(20))
-
-
-def test_the_study_from_runs_to_records(task, monkeypatch):
-    monkeypatch.setattr(batch_size, "RATES", {4: (0.01, 0.03)})
+def test_the_batch_size_study_from_choice_to_records():
+    task = batch_size.Task(images(64, 48), images(16, 48), images(20, 48))
     said: list[str] = []
-    options = {"seeds": [0, 1], "batches": [4], "report": said.append, "updates": 3}
-    batch_size.run_study(task, **options)
-    records = runs.load(batch_size.EXPERIMENT)
-    assert len(records) == 3 * 2 * 2
-    assert {batch_size.variant(record) for record in records} == set(batch_size.VARIANTS)
+    options = {"seeds": [0], "batches": [4, 32], "rates": [0.01, 0.03], "report": said.append}
+    batch_size.run_batch_size(task, **options)
+    records = runs.load(batch_size.BATCH_SIZE)
+    assert len(records) == 4 * 2
+    assert {batch_size.variant(r) for r in records} == set(batch_size.VARIANTS)
+    assert {r.setting["scored_on"] for r in records} == {"test"}
+    assert {r.setting["scored_on"] for r in runs.load(batch_size.BATCH_SIZE_CHOICE)} == {"held-out"}
     for record in records:
-        assert record.setting["updates"] == 3
-        assert record.result["diverged_at"] is None
-        assert record.result["train_loss"] > 0
-        assert len(record.curve["layer"]) == len(record.curve["offset"]) == len(record.curve["stuck"]) == 8
-    assert len(said) == 3
+        assert record.setting["steps"] == 64 // record.setting["batch"]
+        assert record.setting["base_lr"] == batch_size.best_rate(
+            batch_size.BATCH_SIZE_CHOICE, batch_size.variant(record)
+        )
     paths = {path: path.stat().st_mtime_ns for path in runs.folder().rglob("*.json")}
-    batch_size.run_study(task, **options)
+    batch_size.run_batch_size(task, **options)
     assert paths == {path: path.stat().st_mtime_ns for path in runs.folder().rglob("*.json")}  # nothing ran twice
 
 
-def test_the_look_inside_takes_images_of_every_class(task, monkeypatch):
-    by_class = task.held_out.subset(task.held_out.labels.sort().indices)
-    seen = []
-    monkeypatch.setattr(batch_size, "LOOKED_AT", 4)
-    monkeypatch.setattr(batch_size, "look_inside", lambda model, images: seen.append(images) or {})
-    batch_size.measure(
-        batch_size.Run("group", True, 8, 0.01, updates=1), batch_size.Task(task.train, by_class, task.test)
-    )
-    bright = seen[0].mean((1, 2, 3)) > 0
-    assert bright.tolist() == [False, False, True, True]
+def test_the_rate_with_the_best_held_out_accuracy_wins():
+    for rate, scores in ((0.01, (50.0, 60.0)), (0.1, (58.0, 57.0))):
+        for seed, top1 in enumerate(scores):
+            setting = {"norm_kind": "group", "standardized": True, "base_lr": rate, "seed": seed}
+            runs.write(runs.RunRecord("choice", f"{rate}_{seed}", "R14x0.125", setting, {"top1": top1}))
+    assert batch_size.best_rate("choice", "GN + WS") == 0.1
+    with pytest.raises(runs.RecordError, match="no records of 'choice' for BN"):
+        batch_size.best_rate("choice", "BN")
 
 
-def made_up(name: str, lr: float, seed: int, held_out: float, top1: float, batch: int = 2) -> None:
-    norm_kind, standardized = batch_size.VARIANTS[name]
-    setting = {"norm_kind": norm_kind, "standardized": standardized, "batch": batch, "lr": lr, "seed": seed}
-    result = {"held_out": held_out, "top1": top1}
-    runs.write(runs.RunRecord(batch_size.EXPERIMENT, f"{norm_kind}_{lr}_{seed}", "R14x0.125", setting, result))
-
-
-def test_the_rate_with_the_best_held_out_accuracy_wins_whatever_the_test_says():
-    for lr, held_out, top1 in ((0.01, (50.0, 60.0), 90.0), (0.1, (58.0, 57.0), 10.0)):
-        for seed, score in enumerate(held_out):
-            made_up("GN", lr, seed, score, top1)
-    assert [record.setting["lr"] for record in batch_size.chosen("GN", 2)] == [0.1, 0.1]
-    assert batch_size.chosen("BN", 2) == []
-    assert batch_size.chosen("GN", 8) == []
-
-
-def test_a_rate_with_runs_missing_is_not_chosen():
-    for seed in (0, 1):
-        made_up("GN", 0.01, seed, 50.0, 50.0)
-    made_up("GN", 0.1, 0, 99.0, 99.0)
-    assert {record.setting["lr"] for record in batch_size.chosen("GN", 2)} == {0.01}
-
-
-def test_learning_rate_rises_falls_and_ends():
-    run = batch_size.Run("group", True, 2, 0.02, updates=100)
-    rates = [run.lr_at(step) for step in range(100)]
-    assert max(rates) == rates[9] == pytest.approx(0.02)
-    assert rates[0] < rates[5] < rates[9] > rates[50] > rates[99] > 0
-    assert run.lr_at(100) is None
-
-
-def test_every_batch_makes_the_same_number_of_updates():
-    assert {batch_size.Run("group", True, batch, 0.1).updates for batch in batch_size.BATCHES} == {batch_size.UPDATES}
-    assert set(batch_size.RATES) == set(batch_size.BATCHES)
+def test_learning_rate_is_proportional_to_the_batch():
+    small, large = (batch_size.BatchSize("group", True, 0.02, batch) for batch in (2, 256))
+    assert max(filter(None, (small.lr_at(step, 100) for step in range(101)))) == pytest.approx(0.02 / 16)
+    assert max(filter(None, (large.lr_at(step, 100) for step in range(101)))) == pytest.approx(0.02 * 8)
+    assert small.lr_at(100, 100) is None
+    assert small.lr_at(0, 100) < small.lr_at(9, 100) > small.lr_at(99, 100)
 
 
 def test_held_out_images_are_no_training_images(monkeypatch):
-    marked = images(60)
+    marked = images(60, 32)
     marked.pixels[:, 0, 0, 0] = torch.arange(60).byte()
     monkeypatch.setattr(data, "load", lambda name, split, datadir: marked)
     task = batch_size.cifar(None, side=32, per_class=20, held_out=5)
@@ -109,50 +74,9 @@ def test_held_out_images_are_no_training_images(monkeypatch):
     assert not train & held_out
 
 
-def test_a_run_that_diverges_is_recorded_as_such(task):
-    batch_size.measure(batch_size.Run("group", False, 8, 1e30, updates=5), task)
-    (record,) = runs.load(batch_size.EXPERIMENT)
+def test_a_run_that_diverges_is_recorded_as_such():
+    task = batch_size.Task(images(64, 48), images(16, 48), images(20, 48))
+    choice = batch_size.BatchSize("group", False, 1e30, batch=8)
+    batch_size.measure_batch_size(choice, task, "test", "wild")
+    (record,) = runs.load("wild")
     assert record.result["diverged_at"] is not None
-    assert record.curve == {}
-
-
-# ---- Channels -------------------------------------------------------------------------------------------------------
-
-
-def test_offset_and_stuck_of_channels_made_to_measure():
-    x = torch.randn(50, 3, 4, 4, generator=torch.Generator().manual_seed(0))
-    x[:, 1] += 6  # always on
-    x[:, 2] -= 6  # always off
-    assert channels.offset(x) == pytest.approx(4, abs=0.1)
-    assert channels.stuck(x) == pytest.approx(2 / 3)
-
-
-@pytest.mark.parametrize("kind", ["batch", "group"])
-def test_normalized_is_the_layer_without_its_scale_and_offset(kind):
-    norm = nn.BatchNorm2d(4) if kind == "batch" else nn.GroupNorm(2, 4)
-    x = 3 + 2 * torch.randn(8, 4, 5, 5)
-    norm(x)  # moves the running statistics
-    norm.eval()
-    assert torch.allclose(channels.normalized(norm, x), norm(x), atol=1e-6)
-    with torch.no_grad():
-        norm.weight *= 2
-        norm.bias += 1
-    assert torch.allclose(2 * channels.normalized(norm, x) + 1, norm(x), atol=1e-5)
-
-
-def test_another_layer_is_refused():
-    with pytest.raises(TypeError, match="expected a batch norm or a group norm, got Identity"):
-        channels.normalized(nn.Identity(), torch.zeros(1, 2, 3, 3))
-
-
-def test_the_look_inside_sees_what_the_relu_receives():
-    torch.manual_seed(0)
-    model = build("R14x0.125", 10, norm_kind="group", standardized=True)
-    norm = model.get_submodule("stages.0.0.norm_b")
-    with torch.no_grad():
-        norm.bias += 100
-    found = channels.look_inside(model, torch.randn(4, 3, 32, 32))
-    assert found["layer"][0] == "stages.0.0.norm_b"
-    assert found["stuck"][0] == 1.0
-    assert found["offset"][0] < 1  # before the offset that was learned
-    assert not any(module._forward_hooks for module in model.modules())
