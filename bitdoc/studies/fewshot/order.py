@@ -119,18 +119,19 @@ class Order:
         try:
             todo = [r for model in models for r in fig6.plan(model, flags.shots, flags.seeds, flags.method)]
             return cls(
-                tuple(dict.fromkeys(fig6.part(todo, flags.only))),
-                flags.model,
-                flags.method,
-                *(str(path) if path else None for path in (flags.datadir, flags.bit_pretrained_dir)),
-                flags.precision,
-                flags.compile,
-                flags.minutes,
-                flags.grow_from,
-                flags.batch_split,
-                flags.run,
-                flags.dry_run,
-                flags.check,
+                todo=tuple(dict.fromkeys(fig6.part(todo, flags.only))),
+                model=flags.model,
+                method=flags.method,
+                datadir=str(flags.datadir) if flags.datadir else None,
+                directory=str(flags.bit_pretrained_dir) if flags.bit_pretrained_dir else None,
+                precision=flags.precision,
+                compile=flags.compile,
+                minutes=flags.minutes,
+                grow_from=flags.grow_from,
+                split=flags.batch_split,
+                run=flags.run,
+                dry_run=flags.dry_run,
+                check=flags.check,
             )
         except (TrainingError, ValueError) as error:
             raise command.Refused(str(error)) from None

@@ -9,6 +9,7 @@ from standins import stand_in
 
 from bitdoc import data
 from bitdoc.figures.fewshot import lead as figures
+from bitdoc.figures.fewshot import r50x3
 from bitdoc.records import runs
 from bitdoc.studies import probe
 from bitdoc.studies.fewshot import fig6, sweep
