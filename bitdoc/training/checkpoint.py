@@ -12,6 +12,7 @@ from torch import nn
 
 from bitdoc.records.files import written_atomically
 from bitdoc.training.engine import Engine, TrainingError
+from bitdoc.training.saved import fitted, read_state
 
 
 def save_checkpoint(
@@ -38,23 +39,20 @@ def load_checkpoint(
     Raises
     ------
     TrainingError
-        If the checkpoint belongs to another run.
+        If the checkpoint belongs to another run, is none of this package, or has values that are not finite.
     """
     for candidate in (path, path.with_suffix(".previous")):
         if not candidate.exists():
             continue
-        try:
-            state = torch.load(candidate, map_location="cpu", weights_only=True)
-            found = state["tag"]
-        except Exception as error:  # torch.load raises half a dozen kinds of errors on a damaged file
-            print(f"warning: {candidate} is damaged and is passed over ({type(error).__name__})", flush=True)
+        state = read_state(candidate)
+        if state is None:
             continue
+        found = state.get("tag")
         if found != tag:
             raise TrainingError(
                 f"{candidate} belongs to another run ({found}), not to {tag}; remove it or rename the run"
             )
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        fitted(candidate, model, optimizer, state)
         if engine and state.get("scale"):
             engine.scaler.load_state_dict(state["scale"])
         return int(state["step"])
