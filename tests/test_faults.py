@@ -15,6 +15,7 @@ import pytest
 from folders import make_folders
 
 import bitdoc
+from bitdoc.data import datasets
 from bitdoc.records import runs
 from bitdoc.studies.fewshot import fig6, sweep
 
@@ -22,12 +23,13 @@ from bitdoc.studies.fewshot import fig6, sweep
 SWEEP = """
 import os, signal, sys
 import torch
-from bitdoc import data
+from bitdoc.data import datasets
 from bitdoc.records import files, runs
 from bitdoc.studies.fewshot import sweep, fig6
 from bitdoc.training import finetune, job, loop
 from dataclasses import replace
 torch.set_num_threads(1)
+datasets.IMAGES["cifar10"] = {"train": 20, "test": 20}
 folder, phase = sys.argv[1:3]
 small = finetune.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4, base_lr=0.01)
 sweep.miniature = lambda examples, **changes: replace(small, **changes)
@@ -55,6 +57,12 @@ sweep.sweep(fig6.plan("R14x0.125", shots=(1,), seeds=(0, 1, 2)), folder)
 """
 
 PHASES = {"data": 0, "weights": 1, "training": 1, "evaluation": 1, "writing": 1, "between": 1}
+
+
+@pytest.fixture(autouse=True)
+def twenty_images(monkeypatch):
+    """A CIFAR-10 of twenty images."""
+    monkeypatch.setitem(datasets.IMAGES, "cifar10", {"train": 20, "test": 20})
 
 
 @pytest.fixture(scope="module")
