@@ -128,11 +128,15 @@ def _prepared(order: Order, engine: Engine) -> Job:
     with engine.main_first():
         train, test = (data.load(order.dataset, split, order.datadir, order.workers) for split in ("train", "test"))
     task = Task.choose(train, test, order.examples_per_class, order.examples_per_class_seed)
-    changes = {"batch": order.batch, "split": order.batch_split, "base_lr": order.base_lr}
-    recipe = rule(len(task.train), train.size, **changes)
-    where = {"directory": str(order.bit_pretrained_dir), "engine": engine}
+    recipe = rule(len(task.train), train.size, batch=order.batch, split=order.batch_split, base_lr=order.base_lr)
     return Job.prepare(
-        order.model, task, recipe, seed=order.examples_per_class_seed, chosen=chosen(task, recipe), **where
+        order.model,
+        task,
+        recipe,
+        seed=order.examples_per_class_seed,
+        directory=str(order.bit_pretrained_dir),
+        engine=engine,
+        chosen=chosen(task, recipe),
     )
 
 

@@ -20,16 +20,18 @@ package. With no arguments it draws from the cached runs in seconds; ``--run`` m
 # A sweep is a list of runs: a model, the number of examples of each class, and the seed that draws the subset. Each run
 # leaves one small record, so a sweep that is stopped goes on where it was.
 
-import argparse
-from pathlib import Path
-
 from bitdoc import figures
 from bitdoc.studies.fewshot import sweep
-from bitdoc.training import recipe
+from bitdoc.training import command, recipe
 
-parser = argparse.ArgumentParser(description="Few-shot transfer to CIFAR-10: Fig. 6 of the BiT paper.")
+parser = command.Parser(description="Few-shot transfer to CIFAR-10: Fig. 6 of the BiT paper.")
 sweep.arguments(parser)
-parser.add_argument("--output", default="few_shot_cifar10.png", help="where the figure is saved, run as a script")
+parser.add_argument(
+    "--output",
+    type=command.picture,
+    default=command.path("few_shot_cifar10.png"),
+    help="where the figure is saved, run as a script",
+)
 flags = parser.parse_args()
 status = sweep.command(flags)
 if status or flags.dry_run:
@@ -58,7 +60,7 @@ wide
 # Run as a script, the example saves both figures.
 
 if "__file__" in globals():
-    output = Path(flags.output)
+    output = flags.output
     for path, drawn in {output: figure, output.with_stem(f"{output.stem}_r50x3"): wide}.items():
         drawn.savefig(path)
         print(f"saved {path}")

@@ -5,7 +5,7 @@ Uses :mod:`bitdoc.records` for downloads, and nothing else. Nobody above opens a
 
 from bitdoc.data.datasets import CIFAR10_CLASSES, DATA_VARIABLE, data_folder, digest, few_shot_indices, load
 from bitdoc.data.folders import class_folders
-from bitdoc.data.images import Images, decoded, resize, same_classes
+from bitdoc.data.images import Images, decoded, resize
 from bitdoc.data.pictures import DataError
 
 __all__ = [
@@ -20,5 +20,4 @@ __all__ = [
     "few_shot_indices",
     "load",
     "resize",
-    "same_classes",
 ]

@@ -111,25 +111,6 @@ def resize(batch: Tensor, side: int, interpolation: str = "bilinear") -> Tensor:
     return out.round_().clamp_(0, 255).byte()
 
 
-def same_classes(train: Images, test: Images) -> None:
-    """Refuse a training and a test set that differ in their classes.
-
-    Raises
-    ------
-    DataError
-        With the names that only one of them has.
-    """
-    if train.classes == test.classes:
-        return
-    parts = []
-    for one, other in ((train, test), (test, train)):
-        if alone := [name for name in one.classes if name not in other.classes]:
-            more = f" and {len(alone) - 3} more" if len(alone) > 3 else ""
-            parts.append(f"only {one.split} has {', '.join(map(repr, alone[:3]))}{more}")
-    what = "; ".join(parts) or "the same names in another order"
-    raise DataError(f"train and test differ in their classes: {what}; both need the same class folders")
-
-
 def decoded(images: Images) -> Images:
     """Hold the pixels in memory, if all images turn out to have one size; the first that has another ends the reading.
 

@@ -120,6 +120,16 @@ def matmul_rate(device: torch.device, precision: str = "float32", side: int = 0,
     return 2 * side**3 / best
 
 
+def best_matmul_rate(device: torch.device, seconds: float = 2.0) -> float:
+    """The highest :func:`matmul_rate` of several sizes of matrices, which share ``seconds``.
+
+    Which size is quickest depends on the machine's caches and on what else it does; a limit must be measured at its
+    best, or what is held against it seems to be above it.
+    """
+    sides = (512, 768, 1024, 1536, 2048) if device.type == "cpu" else (2048, 4096, 8192)
+    return max(matmul_rate(device, side=side, seconds=seconds / len(sides)) for side in sides)
+
+
 def seconds(arch: str, side: int, trained: int, tested: int, rate: float) -> float:
     """Rough time to train on ``trained`` and test on ``tested`` images; a backward pass counts as two forward ones."""
     return operations(arch, side) * (3 * trained + tested) / (SHARE * rate)

@@ -27,9 +27,6 @@ DEPTHS = {
     200: (3, 24, 36, 3),
 }
 
-#: The widest network; the widest ever published is x4, and memory grows with the square.
-WIDEST = 32
-
 #: The architectures whose weights the BiT authors published.
 OFFICIAL = ("R50x1", "R50x3", "R101x1", "R101x3", "R152x2", "R152x4")
 
@@ -68,18 +65,15 @@ def architecture(name: str) -> Architecture:
     Raises
     ------
     ValueError
-        If the name does not parse, the depth is not in :data:`DEPTHS`, or the width leaves no whole number of groups or
-        is above :data:`WIDEST`.
+        If the name does not parse, the depth is not in :data:`DEPTHS`, or the width leaves no whole number of groups.
     """
     match = re.fullmatch(r"R(\d+)x(\d+(?:\.\d+)?)", name, re.ASCII)
     if not match or int(match[1][:9]) not in DEPTHS:
         depths = ", ".join(f"R{d}" for d in DEPTHS)
         raise ValueError(f"unknown architecture {name!r}; expected a depth of {depths} and a width, such as R50x3")
     width = float(match[2])
-    if width <= 0 or width > WIDEST or (width * 32) % 1 or (width > 1 and width % 0.5):
-        raise ValueError(
-            f"architecture {name!r}: a width below 1 must be a multiple of 1/32, above 1 of 1/2, and at most {WIDEST}"
-        )
+    if width <= 0 or width > 32 or (width * 32) % 1 or (width > 1 and width % 0.5):
+        raise ValueError(f"architecture {name!r}: a width must be a multiple of 1/32, above 1 of 1/2, and at most 32")
     if name != (usual := f"R{int(match[1])}x{width:g}"):  # one network under two names would have two records
         raise ValueError(f"unknown architecture {name!r}; write {usual}")
     return Architecture(name, DEPTHS[int(match[1])], width)

@@ -15,6 +15,7 @@ from torch import nn
 from bitdoc.records.files import written_atomically
 from bitdoc.training.engine import Engine
 from bitdoc.training.identity import refuse_other
+from bitdoc.training.saved import fitted, read_state
 
 ADVICE = "name the run otherwise, or remove it to begin anew"
 
@@ -56,22 +57,19 @@ def load_checkpoint(
     Raises
     ------
     TrainingError
-        If the checkpoint belongs to another run, saying what differs.
+        If the checkpoint belongs to another run, saying what differs, is none of this package, or has values that are
+        not finite.
     """
     for candidate in (path, path.with_suffix(".previous")):
         if not candidate.exists():
             continue
-        try:
-            state = torch.load(candidate, map_location="cpu", weights_only=True)
-            found = state.get("run", {})
-            step, log = int(state["step"]), dict(state.get("log", {}))
-        except Exception as error:  # torch.load raises half a dozen kinds of errors on a damaged file
-            print(f"warning: {candidate} is damaged and is passed over ({type(error).__name__})", flush=True)
+        state = read_state(candidate)
+        if state is None:
             continue
+        found, log = (part if isinstance(part := state.get(name), dict) else {} for name in ("run", "log"))
         refuse_other(dict.fromkeys(run) | found, run, candidate, ADVICE)  # what a checkpoint does not tell, differs
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        fitted(candidate, model, optimizer, state)
         if engine and state.get("scale"):
             engine.scaler.load_state_dict(state["scale"])
-        return step, log
+        return int(state["step"]), log
     return 0, {}

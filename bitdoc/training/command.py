@@ -79,12 +79,11 @@ def _as_refusal(read: Callable[[str], T]) -> Callable[[str], T]:
 def _checked_model(name: str) -> str:
     arch = weights.ModelName.parse(name).arch if name.startswith("BiT-") else name
     found = architecture(arch)
-    depth = arch[1:].partition("x")[0]
-    plain = f"R{int(depth)}x{found.width:g}"
-    if arch != plain:
-        raise Refused(f"unknown architecture {arch!r}; write {plain}")
     if found.width > WIDEST:
         raise Refused(f"a width of x{found.width:g} fits into no memory; choose one up to x{WIDEST}")
+    plain = f"R{int(arch[1:].partition('x')[0])}x{found.width:g}"
+    if arch != plain:
+        raise Refused(f"unknown architecture {arch!r}; write {plain}")
     return name
 
 

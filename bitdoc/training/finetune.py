@@ -170,8 +170,9 @@ def carry_out(
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
     state = State(model, optimizer, engine, job.run, checkpoint)
     with state.held():
-        looks = {"title": "fine-tune", "points": 50, "averaged": False, "bar": progress, "report": log.info}
-        session = Session(state, steps, recipe.batch, **looks)
+        session = Session(
+            state, steps, recipe.batch, title="fine-tune", points=50, averaged=False, bar=progress, report=log.info
+        )
 
         def on_step(step: int, lr: float, loss: float) -> None:
             if session(step, lr, loss):

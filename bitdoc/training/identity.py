@@ -59,6 +59,25 @@ def fingerprint(images: data.Images) -> tuple[str, str]:
     return _short(*sorted(each)), _short(*each)
 
 
+def same_classes(train: data.Images, test: data.Images) -> None:
+    """Refuse a training and a test set that differ in their classes.
+
+    Raises
+    ------
+    DataError
+        With the names that only one of them has.
+    """
+    if train.classes == test.classes:
+        return
+    parts = []
+    for one, other in ((train, test), (test, train)):
+        if alone := [name for name in one.classes if name not in other.classes]:
+            more = f" and {len(alone) - 3} more" if len(alone) > 3 else ""
+            parts.append(f"only {one.split} has {', '.join(map(repr, alone[:3]))}{more}")
+    what = "; ".join(parts) or "the same names in another order"
+    raise data.DataError(f"train and test differ in their classes: {what}; both need the same class folders")
+
+
 def told_of_data(train: data.Images, test: data.Images) -> dict[str, Any]:
     """What a record says of the images of a run."""
     which, order = fingerprint(train)

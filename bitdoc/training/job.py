@@ -47,7 +47,7 @@ class Task:
         bitdoc.data.pictures.DataError
             If train and test differ in their classes, or a class has too few images.
         """
-        data.same_classes(train, test)
+        identity.same_classes(train, test)
         if examples_per_class is None:
             return cls(train, test, {"examples_per_class": None, "subset_seed": None})
         chosen = data.few_shot_indices(train.labels, examples_per_class, subset_seed)

@@ -91,7 +91,7 @@ class _Job:
             images = _fraction(data.load(choice.dataset, "train", datadir), choice.fraction, choice.seed)
             held_out = data.load(choice.dataset, "test", datadir)
             parent = weights.sha256(weights.find(choice.grown_from, directory)) if choice.grown_from else None
-        data.same_classes(images, held_out)
+        identity.same_classes(images, held_out)
         if not (steps := choice.plan(len(images))[-1][0]):
             raise TrainingError(
                 f"{choice.phases} of {len(images)} images in batches of {choice.batch} are no step; choose more epochs"

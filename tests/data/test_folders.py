@@ -242,25 +242,6 @@ def test_cifar10_has_as_many_images_as_it_is_known_for():
     ]
 
 
-@pytest.mark.parametrize(
-    ("train", "test", "told"),
-    [
-        ("ab", "ac", "only train has 'b'; only test has 'c'"),
-        ("abc", "a", "only train has 'b', 'c'; both"),
-        ("a", "abcdef", "only test has 'b', 'c', 'd' and 2 more"),
-        ("ab", "ba", "the same names in another order"),
-    ],
-)
-def test_classes_that_only_one_split_has_are_named(train, test, told):
-    one, other = (
-        data.Images("folder", split, "made", tuple(names), torch.zeros(1))
-        for split, names in (("train", train), ("test", test))
-    )
-    with pytest.raises(data.DataError, match=told):
-        data.same_classes(one, other)
-    assert data.same_classes(one, one) is None
-
-
 @pytest.mark.parametrize("given", ["~nosuchuser", "~nosuchuser/data"])
 def test_a_home_that_is_not_there(given):
     with pytest.raises(data.DataError, match="there is no such home folder; write the path in full"):

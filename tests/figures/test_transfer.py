@@ -177,7 +177,7 @@ def write_ways(base: dict[str, float]) -> None:
             continue
         for shots in (1, 2, 5, 10):
             for seed, offset in enumerate((-4.0, -1.0, 0.0, 1.0, 2.0)):
-                setting = {"method": method, "examples_per_class": shots}
+                setting = {"method": method, "examples_per_class": shots, "subset_seed": seed, "encoding": "made"}
                 result = {"top1": base[label] + shots + offset}
                 runs.write(runs.RunRecord(FEW_SHOT, f"{model}_{method}_{shots}_{seed}", model, setting, result))
 

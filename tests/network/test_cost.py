@@ -79,6 +79,19 @@ def test_operations_are_those_of_resnet_50():
     assert cost.operations("R50x3", 64) / cost.operations("R50x1", 64) == pytest.approx(9, rel=0.05)
 
 
+def test_the_limit_is_the_best_of_all_sizes(monkeypatch):
+    rates = {512: 3e9, 768: 5e9, 1024: 2e9, 1536: 4e9, 2048: 1e9}
+    asked = []
+
+    def matmul_rate(device, side, seconds):
+        asked.append((side, seconds))
+        return rates[side]
+
+    monkeypatch.setattr(cost, "matmul_rate", matmul_rate)
+    assert cost.best_matmul_rate(torch.device("cpu"), seconds=1.0) == 5e9
+    assert [side for side, _ in asked] == list(rates) and sum(seconds for _, seconds in asked) == pytest.approx(1.0)
+
+
 def test_time_follows_the_rate():
     rate = cost.matmul_rate(torch.device("cpu"), side=128, seconds=0.05)
     assert rate > 1e8

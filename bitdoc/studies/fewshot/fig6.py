@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from tqdm import tqdm
 from bitdoc.literature import published
 from bitdoc.network import weights
 from bitdoc.records import runs
-from bitdoc.training.loop import TrainingError
+from bitdoc.training import identity
+from bitdoc.training.engine import TrainingError
 
 EXPERIMENT = "few-shot-cifar10"
 SHOTS = (1, 2, 5, 10)
@@ -25,7 +27,7 @@ SEEDS = (0, 1, 2, 3, 4)
 #: What runs must share to stand on one line, or to be compared with published ones.
 COMPARABLE = (
     *("model", "method", "dataset", "encoding", "test_split", "test_images", "resize", "crop", "interpolation"),
-    *("schedule", "batch", "base_lr", "mixup", "penalty", "precision", "weights_sha256"),
+    *("schedule", "batch", "base_lr", "mixup", "penalty", "precision", "weights_sha256", "test_digest"),
 )
 
 
@@ -72,7 +74,7 @@ def done(run: Run) -> bool:
 def is_sound(path: Path) -> bool:
     """Whether a record can be read; if not, put it aside."""
     try:
-        return bool(runs.read(path))
+        return bool(runs.read_named(path))
     except runs.RecordError as error:
         if isinstance(error.__cause__, OSError):
             raise  # it cannot be read now, which says nothing of what it holds
@@ -88,6 +90,46 @@ def can_be_read(run: Run) -> bool:
         return runs.exists(EXPERIMENT, run.name)
     except runs.RecordError:
         return False
+
+
+def check_lines() -> None:
+    """Refuse records that cannot be drawn: damaged ones, and those that differ where a line joins them."""
+    for records in runs.group(runs.load(EXPERIMENT), lambda r: (r.model, r.setting["method"])).values():
+        runs.require_same(records, *COMPARABLE)
+
+
+def check_against_records(todo: Iterable[Run], asked: Callable[[Run], dict[str, Any]]) -> None:
+    """Hold runs that are asked for against the records that are there.
+
+    Parameters
+    ----------
+    asked : callable
+        What is known of a run before it is made, in the words of a record's setting.
+
+    Raises
+    ------
+    TrainingError
+        If a run that counts as done was made otherwise, or one to be made could not stand on one line with others.
+    """
+    sound = {path: record for path in runs.paths(EXPERIMENT) if (record := _if_sound(path))}
+    for run in todo:
+        told = asked(run)
+        own = runs.path_of(EXPERIMENT, run.name)
+        for path, record in sound.items():
+            same_line = (record.model, record.setting["method"]) == (run.model, run.method)
+            there = {key: runs.lookup(record, key) for key in told if key in record.setting or key == "precision"}
+            if path == own:  # made; its precision is its own, as long as the whole line has it
+                there.pop("precision", None)
+            if path == own or (same_line and own not in sound):
+                where = path if path == own else f"the line that {run.name} would join ({path})"
+                identity.refuse_other(there, told, where, identity.ASIDE)
+
+
+def _if_sound(path: Path) -> runs.RunRecord | None:
+    try:
+        return runs.read_named(path)
+    except runs.RecordError:
+        return None
 
 
 def compare(model: str) -> tuple[list[str], bool]:

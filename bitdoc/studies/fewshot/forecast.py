@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from bitdoc.network import cost, weights
+from bitdoc.network import cost
+from bitdoc.studies.fewshot.order import Order, arch_of
+from bitdoc.training import command
 from bitdoc.training.engine import pick_device, pick_precision
 from bitdoc.training.recipe import Recipe, Upstream
 from bitdoc.training.upstream import PARENT, choice_for
@@ -16,12 +17,7 @@ from bitdoc.training.upstream import PARENT, choice_for
 TEST_IMAGES = 10_000
 
 
-def arch_of(model: str) -> str:
-    """Architecture of a model, or of an architecture alone."""
-    return weights.ModelName.parse(model).arch if model.startswith("BiT-") else model
-
-
-def print_plan(todo: Sequence[Any], recipes: list[Recipe], made: list[bool], flags: argparse.Namespace) -> int:
+def print_plan(todo: Sequence[Any], recipes: list[Recipe], made: list[bool], order: Order) -> int:
     """Print every run that has no record, and the memory and time of all; returns the exit status.
 
     Nothing is downloaded. Memory is worked out from the network; time from its operations and from how fast this
@@ -35,15 +31,15 @@ def print_plan(todo: Sequence[Any], recipes: list[Recipe], made: list[bool], fla
             f"  {run.name}: {recipe.schedule[-1]} steps, {images:,} images of {recipe.crop} px to train, 10,000 to test"
         )
     if missing:
-        _print_cost(arch_of(flags.model), missing[0][1], len(missing), flags)
+        _print_cost(arch_of(order.model), missing[0][1], len(missing), order)
     return 0
 
 
-def _print_cost(arch: str, recipe: Recipe, count: int, flags: argparse.Namespace) -> None:
+def _print_cost(arch: str, recipe: Recipe, count: int, order: Order) -> None:
     device = pick_device()
-    precision = pick_precision(device, flags.precision)
+    precision = pick_precision(device, order.precision)
     rate = cost.matmul_rate(device, precision)
-    probe = flags.method == "linear-probe"
+    probe = order.method == "linear-probe"
     trained = 0 if probe else recipe.schedule[-1] * recipe.batch
     each = cost.seconds(arch, recipe.crop, trained, TEST_IMAGES, rate)
     parts = cost.memory(arch, recipe.crop, recipe.batch, recipe.split, precision)
@@ -56,27 +52,20 @@ def _print_cost(arch: str, recipe: Recipe, count: int, flags: argparse.Namespace
             fits = cost.split_that_fits(arch, recipe.crop, recipe.batch, room, precision)
             print(f"    this card has {gigabytes(room)}: --batch_split {fits or 'none fits'}")
     print(f"  time: {duration(each)} a run, {duration(each * count)} in all")
-    if flags.model.startswith("BiT-T-") and not _at_hand(flags.model, flags.bit_pretrained_dir):
-        if flags.grow_from and not _at_hand(flags.grow_from, flags.bit_pretrained_dir):
-            _print_pre_training(choice_for(flags.grow_from, base=PARENT), rate, flags)
-        _print_pre_training(choice_for(flags.model, flags.grow_from), rate, flags)
+    if order.model.startswith("BiT-T-") and not command.at_hand(order.model, order.directory):
+        if order.grow_from and not command.at_hand(order.grow_from, order.directory):
+            _print_pre_training(choice_for(order.grow_from, base=PARENT), rate, order)
+        _print_pre_training(choice_for(order.model, order.grow_from), rate, order)
 
 
-def _print_pre_training(choice: Upstream, rate: float, flags: argparse.Namespace) -> None:
+def _print_pre_training(choice: Upstream, rate: float, order: Order) -> None:
     plan = choice.plan(round(choice.fraction * 100_000))
     before = [0, *(last for last, _ in plan)]
     steps = [(last - first, side) for first, (last, side) in zip(before, plan, strict=False)]
     long = sum(cost.seconds(choice.model, side, choice.batch * n, 0, rate) for n, side in steps)
-    bound = f", bounded by --minutes {flags.minutes:g}" if flags.minutes else ""
+    bound = f", bounded by --minutes {order.minutes:g}" if order.minutes else ""
     what = f"pre-training {choice.model} on Tiny ImageNet"
     print(f"  first, {what}: {plan[-1][0]:,} steps, {duration(long)}{bound}")
-
-
-def _at_hand(model: str, directory: str | None) -> bool:
-    try:
-        return weights.find(model, directory).is_file()  # a BiT-T network is never downloaded
-    except weights.WeightsError:
-        return False
 
 
 def gigabytes(size: float) -> str:

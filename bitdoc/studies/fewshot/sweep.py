@@ -7,11 +7,12 @@ stopped goes on, and several processes or machines can share one (``--only i/n``
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 from dataclasses import fields, replace
 from functools import cache
-from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -19,26 +20,18 @@ from tqdm import tqdm
 from bitdoc import data
 from bitdoc.network import weights
 from bitdoc.records import runs
-from bitdoc.records.files import cache_folder
-from bitdoc.studies.fewshot.fig6 import (
-    EXPERIMENT,
-    SEEDS,
-    SHIPPED,
-    Run,
-    can_be_read,
-    compare,
-    done,
-    is_sound,
-    part,
-    plan,
-)
-from bitdoc.studies.fewshot.forecast import arch_of, print_plan
-from bitdoc.studies.probe import linear_probe
-from bitdoc.training.engine import PRECISIONS, pick_device, pick_precision
-from bitdoc.training.finetune import Engine, Recipe, Task, finetune, miniature, rule
-from bitdoc.training.loop import TrainingError
+from bitdoc.studies.fewshot import fig6, forecast
+from bitdoc.studies.fewshot.fig6 import EXPERIMENT, Run
+from bitdoc.studies.fewshot.order import Order, arguments
+from bitdoc.studies.probe import PENALTY, linear_probe
+from bitdoc.training import command as shared
+from bitdoc.training import identity
+from bitdoc.training.engine import Engine, TrainingError, pick_device, pick_precision
+from bitdoc.training.finetune import Recipe, Task, finetune, miniature, rule
 from bitdoc.training.recipe import FROM_SCRATCH, THUMBNAIL_FROM_SCRATCH, thumbnail
 from bitdoc.training.upstream import provide
+
+__all__ = ["arguments", "check", "cifar10", "command", "make", "recipe_for", "sweep"]
 
 #: Stands for CIFAR-10 where only its shape matters.
 _EMPTY = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(0), torch.zeros(0, 3, 32, 32))
@@ -107,10 +100,10 @@ def make(
     """
     engine = engine or Engine.start()
     with engine.main_first():
-        train = held_out_split(datadir)[0] if held_out else cifar10(datadir, "train")
+        train, test = held_out_split(datadir) if held_out else [cifar10(datadir, split) for split in ("train", "test")]
         recipe = recipe_for(run, train, grown=grown, **changes)
-        test = resized_test(datadir, recipe, held_out, engine.device)
-    task = Task.choose(train, test, run.shots, run.seed)
+        ready = resized_test(datadir, recipe, held_out, engine.device)
+    task = replace(Task.choose(train, test, run.shots, run.seed), ready=ready)
     experiment = "few-shot-choice" if held_out else EXPERIMENT
     # How finely a step is cut is no part of a run's name; where it decides the sampling, the record says so.
     name = run.name + "".join(f"_{key}={value}" for key, value in sorted(changes.items()) if key != "split")
@@ -126,13 +119,13 @@ def sweep(
     """Make those of ``todo`` that have no record yet, write each record at once, and return the new ones."""
     engine = engine or Engine.start()
     if engine.is_main:  # of other runs too: the figure that follows reads them all
-        for path in sorted((runs.folder() / EXPERIMENT).glob("*.json")):
-            is_sound(path)
-    missing = engine.agree([run for run in todo if not done(run)] if engine.is_main else None)
+        for path in runs.paths(EXPERIMENT):
+            fig6.is_sound(path)
+    missing = engine.agree([run for run in todo if not fig6.done(run)] if engine.is_main else None)
     made = []
-    bar = tqdm(missing, desc="sweep", unit="run", **({} if engine.is_main else {"disable": True}))
+    bar = tqdm(missing, desc="sweep", unit="run", disable=None if engine.is_main else True)
     for run in bar:
-        if engine.agree(engine.is_main and done(run)):
+        if engine.agree(engine.is_main and fig6.done(run)):
             continue  # another sweep on the same folder was quicker
         bar.set_postfix_str(run.name)
         record = make(run, datadir, directory, engine=engine, **options)
@@ -144,10 +137,22 @@ def sweep(
 
 
 def check(datadir: str | None, directory: str | None = None, model: str | None = None) -> tuple[runs.RunRecord, float]:
-    """Repeat one cached run chosen at random; return its record and the accuracy found now, in percent."""
-    here = [r for r in runs.load(EXPERIMENT) if (model is None or r.model == model) and _can_run(r.model, directory)]
+    """Repeat one cached run chosen at random; return its record and the accuracy found now, in percent.
+
+    Only runs are chosen whose images and weights are those that are here.
+    """
+    test = cifar10(datadir, "test")
+    told = {"encoding": test.encoding, "test_images": len(test), "test_digest": identity.fingerprint(test)[0]}
+    hashed = cache(lambda name: _weights_told(name, directory))
+    here = [
+        r
+        for r in runs.load(EXPERIMENT)
+        if (model is None or r.model == model)
+        and (known := hashed(r.model)) is not None
+        and not identity.differences(r.setting, told | known)
+    ]
     if not here:
-        raise runs.RecordError("there is no cached run to check whose weights are at hand; make one with --run")
+        raise runs.RecordError("there is no cached run to check whose weights and images are here; make one with --run")
     record = random.choice(here)
     s = record.setting
     run = Run(record.model, s["method"], s["examples_per_class"], s["subset_seed"])
@@ -159,78 +164,78 @@ def check(datadir: str | None, directory: str | None = None, model: str | None =
     return record, make(run, datadir, directory, engine=alone, **changes).result["top1"]
 
 
-def _can_run(model: str, directory: str | None) -> bool:
+def _weights_told(model: str, directory: str | None) -> dict[str, Any] | None:
+    """What a record says of the weights of a model, as they are on this machine; None if they are not."""
     if not model.startswith("BiT-"):
-        return True
-    folders = [weights.SHIPPED, cache_folder(), *([Path(directory)] if directory else [])]
-    return any((folder / weights.model_file(model)).is_file() for folder in folders)
+        return {"weights_sha256": None}
+    file = shared.at_hand(model, directory)
+    return {"weights_sha256": weights.sha256(file)} if file else None
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a sweep to ``parser``."""
-    parser.add_argument("--run", action="store_true", help="measure what has no record yet (default: draw only)")
-    parser.add_argument("--dry-run", action="store_true", help="print what --run would do")
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="compare the runs of BiT-S-R50x3 or BiT-M-R50x3 with the published ones; else repeat a cached run",
-    )
-    parser.add_argument("--model", default=SHIPPED, help="model, or an architecture alone for random weights")
-    parser.add_argument("--method", choices=["fine-tune", "linear-probe"], default="fine-tune")
-    parser.add_argument("--shots", type=int, nargs="+", help="examples per class (default: those of the figure)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="random subsets")
-    parser.add_argument("--only", metavar="I/N", help="make only every N-th run, starting from the I-th (1 to N)")
-    parser.add_argument("--datadir", help=f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)")
-    parser.add_argument("--bit_pretrained_dir", "--bit-pretrained-dir", help="folder with .npz weights")
-    parser.add_argument("--batch_split", "--batch-split", type=int, help="micro-batches in a step")
-    parser.add_argument("--precision", choices=PRECISIONS, help="default: bfloat16 or float16 on CUDA, else float32")
-    parser.add_argument("--compile", action="store_true", help="compile the network (pays in long runs)")
-    parser.add_argument("--minutes", type=float, help="bound on the pre-training of a BiT-T network without weights")
-    parser.add_argument(
-        "--grow_from",
-        "--grow-from",
-        metavar="MODEL",
-        help="pre-train from these weights, widened, not from random ones; measure both, and random weights",
-    )
+def _hold_against_records(order: Order, **told: Any) -> None:
+    """Refuse, before anything is made, runs that the records at their place or on their line do not go with.
+
+    ``told`` is what is known of all of them beside recipes and weights.
+    """
+    hashed = cache(lambda name: _weights_told(name, order.directory) or {})
+
+    def asked(run: Run) -> dict[str, Any]:
+        by = recipe_for(run, _EMPTY, **order.options).plain()
+        probe = {"crop": by["crop"], "interpolation": by["interpolation"], "penalty": PENALTY}
+        by = probe if run.method == "linear-probe" else by
+        known = {key: value for key, value in (told | by).items() if key in fig6.COMPARABLE}
+        return known | hashed(run.model) | {"precision": pick_precision(pick_device(), order.precision)}
+
+    fig6.check_against_records(order.todo, asked)
 
 
-def _models(flags: argparse.Namespace) -> list[str]:
-    """The model asked for; of one that is grown, its parent and the same architecture from random weights too."""
-    return [flags.model, *([flags.grow_from, arch_of(flags.model)] if flags.grow_from else [])]
+def _measure(order: Order) -> None:
+    engine = Engine.start(precision=order.precision, compiled=order.compile)
+    _hold_against_records(order)
+    if engine.agree(not all(map(fig6.can_be_read, order.todo))):
+        with engine.main_first():  # first, so that images that are not there do not cost a pre-training
+            train, test = (cifar10(order.datadir, split) for split in ("train", "test"))
+        identity.same_classes(train, test)
+        told = {"encoding": train.encoding, "test_images": len(test), "test_digest": identity.fingerprint(test)[0]}
+        _hold_against_records(order, **told)
+        provide(order.model, order.directory, order.datadir, order.minutes, engine, order.grow_from)
+        _hold_against_records(order, **told)  # once more, with weights that may have been made just now
+    sweep(list(order.todo), order.datadir, order.directory, engine, **order.options)
+    engine.finish()
+    if not engine.is_main:
+        sys.exit(0)  # one process draws
+
+
+def _check(order: Order) -> int:
+    if order.model.startswith(("BiT-S", "BiT-M")):
+        lines, inside = fig6.compare(order.model)
+        print("\n".join(lines))
+        return 0 if inside else 1
+    record, again = check(order.datadir, order.directory)
+    before = record.result["top1"]
+    print(f"{record.name}: recorded {before:.2f} %, now {again:.2f} %")
+    return 0 if abs(before - again) < 1.0 else 1
+
+
+def _do(order: Order) -> int:
+    try:
+        recipes = [recipe_for(run, _EMPTY, **order.options) for run in order.todo]
+    except TrainingError as error:
+        raise shared.Refused(str(error)) from None
+    if order.dry_run:
+        _hold_against_records(order)
+        made = [fig6.can_be_read(run) for run in order.todo]
+        return forecast.print_plan(order.todo, recipes, made, order)
+    if order.run:
+        _measure(order)
+    if order.check:
+        if int(os.environ.get("RANK", 0)):
+            sys.exit(0)  # one process checks
+        return _check(order)
+    fig6.check_lines()  # what cannot be drawn is named in one line, before anything is drawn
+    return 0
 
 
 def command(flags: argparse.Namespace) -> int:
     """Do what the flags of :func:`arguments` ask for; returns the exit status."""
-    try:
-        todo = [run for model in _models(flags) for run in plan(model, flags.shots, flags.seeds, flags.method)]
-        todo = part(todo, flags.only)
-        options = {"split": flags.batch_split} if flags.batch_split else {}
-        if flags.grow_from:
-            options["grown"] = True
-        if flags.dry_run:
-            recipes = [recipe_for(run, _EMPTY, **options) for run in todo]
-            return print_plan(todo, recipes, [can_be_read(run) for run in todo], flags)
-        if flags.run:
-            engine = Engine.start(precision=flags.precision, compiled=flags.compile)
-            provide(flags.model, flags.bit_pretrained_dir, flags.datadir, flags.minutes, engine, flags.grow_from)
-            sweep(todo, flags.datadir, flags.bit_pretrained_dir, engine, **options)
-            engine.finish()
-            if not engine.is_main:
-                sys.exit(0)  # one process draws
-        if flags.check and flags.model.startswith(("BiT-S", "BiT-M")):
-            lines, inside = compare(flags.model)
-            print("\n".join(lines))
-            return 0 if inside else 1
-        if flags.check:
-            record, again = check(flags.datadir, flags.bit_pretrained_dir)
-            before = record.result["top1"]
-            print(f"{record.name}: recorded {before:.2f} %, now {again:.2f} %")
-            return 0 if abs(before - again) < 1.0 else 1
-        runs.load(EXPERIMENT)  # a damaged record is named in one line, before anything is drawn
-    except (ValueError, TrainingError, OSError, torch.OutOfMemoryError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where it stopped", file=sys.stderr)
-        return 130
-    return 0
+    return shared.ended(lambda: _do(Order.of(flags)), "stopped; the same command goes on where it stopped")

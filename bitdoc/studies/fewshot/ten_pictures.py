@@ -11,11 +11,9 @@ sorted by how sure the shipped network's probe is of them, and each 50th is take
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import json
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +25,10 @@ from torch import Tensor
 
 from bitdoc import data
 from bitdoc.network import weights
-from bitdoc.records.files import FileError, written_atomically
+from bitdoc.records.files import written_atomically
 from bitdoc.studies.fewshot.fig6 import SEEDS, SHIPPED
 from bitdoc.studies.probe import PENALTY, features, fit
+from bitdoc.training import command
 from bitdoc.training.engine import Engine
 from bitdoc.training.finetune import starting_network
 
@@ -90,7 +89,8 @@ def read(path: Path = FILE) -> TenPictures:
     """Read the file."""
     with np.load(path, allow_pickle=False) as file:
         about = json.loads(file["about"].tobytes())
-        return TenPictures(file["sheet"].tobytes(), *(file[name] for name in NETWORKS), about)
+        miniature, random = (file[name] for name in NETWORKS)
+        return TenPictures(file["sheet"].tobytes(), miniature, random, about)
 
 
 def digests(pictures: TenPictures) -> dict[str, str]:
@@ -177,9 +177,15 @@ def make(datadir: str | None = None) -> TenPictures:
         "weights_sha256": origin["weights_sha256"],
         "classes": list(train.classes),
         "encoding": train.encoding,
-        **{"pool": POOL, "judged": JUDGED, "pool_seed": POOL_SEED, "network_seed": NETWORK_SEED},
-        **{"crop": SIDE, "interpolation": INTERPOLATION, "penalty": PENALTY},
-        **{"pool_indices": drawn.tolist(), "test_indices": judged.tolist()},
+        "pool": POOL,
+        "judged": JUDGED,
+        "pool_seed": POOL_SEED,
+        "network_seed": NETWORK_SEED,
+        "crop": SIDE,
+        "interpolation": INTERPOLATION,
+        "penalty": PENALTY,
+        "pool_indices": drawn.tolist(),
+        "test_indices": judged.tolist(),
         "libraries": {"torch": torch.__version__, "numpy": np.__version__},
     }
     return TenPictures(sheet, as_bytes(both[0]), as_bytes(both[1]), about)
@@ -187,22 +193,21 @@ def make(datadir: str | None = None) -> TenPictures:
 
 def main(arguments: list[str] | None = None) -> int:
     """Make the file anew; with ``--check``, only tell whether it belongs to the weights that ship now."""
-    parser = argparse.ArgumentParser(description="Pictures and features for the few-shot learner in the page.")
-    parser.add_argument("--datadir", help=f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)")
+    parser = command.Parser(description="Pictures and features for the few-shot learner in the page.")
+    where = f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)"
+    parser.add_argument("--datadir", type=command.path, help=where)
     parser.add_argument("--check", action="store_true", help="is the file of the weights that ship?")
-    flags = parser.parse_args(arguments)
-    try:
+
+    def work() -> int:
+        flags = parser.parse_args(arguments)
         if not flags.check:
             write(make(flags.datadir))
         known, now = read().about["weights_sha256"], weights.sha256(weights.find(SHIPPED))
-    except (ValueError, FileError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    fits = known == now
-    print(
-        f"{FILE.name}: features of {SHIPPED} {known[:12]}" + ("" if fits else f", but {now[:12]} ships; make it anew")
-    )
-    return 0 if fits else 1
+        found = "" if known == now else f", but {now[:12]} ships; make it anew"
+        print(f"{FILE.name}: features of {SHIPPED} {known[:12]}{found}")
+        return int(known != now)
+
+    return command.ended(work, "stopped; the file is as it was")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
@@ -10,7 +9,7 @@ from tqdm import tqdm
 
 from bitdoc.records import runs
 from bitdoc.studies.fewshot import fig6
-from bitdoc.training.engine import TrainingError
+from bitdoc.training.command import ended
 
 
 class Planned(Protocol):
@@ -31,7 +30,7 @@ R = TypeVar("R", bound=Planned)
 def sweep(todo: Sequence[R], make: Callable[[R], runs.RunRecord]) -> None:
     """Make those of ``todo`` that have no record yet; write each record at once."""
     missing = [run for run in todo if not runs.exists(run.experiment, run.name)]
-    for run in tqdm(missing, desc="sweep", unit="run"):
+    for run in tqdm(missing, desc="sweep", unit="run", disable=None):
         record = make(run)
         runs.write(record)
         tqdm.write(f"{record.experiment}/{record.name}: {record.result['top1']:.2f} % right on test data")
@@ -39,12 +38,5 @@ def sweep(todo: Sequence[R], make: Callable[[R], runs.RunRecord]) -> None:
 
 def command(todo: Sequence[R], make: Callable[[R], runs.RunRecord], only: str | None = None) -> int:
     """Make part ``only`` (``"i/n"``) of the plan ``todo``, or all of it; return the exit status."""
-    try:
-        sweep(fig6.part(list(todo), only), make)
-    except (ValueError, TrainingError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where it stopped", file=sys.stderr)
-        return 130
-    return 0
+    work = lambda: sweep(fig6.part(list(todo), only), make)  # noqa: E731
+    return ended(work, "stopped; the same command goes on where it stopped")

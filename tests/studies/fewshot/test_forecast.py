@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+import re
 import socket
 
 import pytest
@@ -13,6 +13,7 @@ from bitdoc.network import cost
 from bitdoc.records import runs
 from bitdoc.studies.fewshot import fig6, forecast, sweep
 from bitdoc.training import upstream
+from bitdoc.training.command import Parser
 
 
 @pytest.fixture(autouse=True)
@@ -29,13 +30,16 @@ def alone(tmp_path, monkeypatch):
 
 
 def command(*arguments):
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     sweep.arguments(parser)
-    return sweep.command(parser.parse_args(arguments))
+    try:
+        return sweep.command(parser.parse_args(arguments))
+    except SystemExit as end:  # of the parser
+        return end.code
 
 
 def record(model, shots, seed, top1, **setting):
-    setting |= {"method": "fine-tune", "examples_per_class": shots, "subset_seed": seed}
+    setting |= {"method": "fine-tune", "examples_per_class": shots, "subset_seed": seed, "encoding": "made"}
     run = fig6.Run(model, "fine-tune", shots, seed)
     return runs.RunRecord(fig6.EXPERIMENT, run.name, model, setting, {"top1": top1})
 
@@ -74,8 +78,79 @@ def test_plan_of_a_probe_and_of_nothing(capsys):
     runs.write(record("R26x0.5", 1, 0, 10.0))
     assert command("--dry-run", "--model", "R26x0.5", "--shots", "1", "--seeds", "0") == 0
     assert capsys.readouterr().out == "1 runs, 1 of them done\n"
-    assert command("--dry-run", "--model", "BiT-M-R51x1") == 1
-    assert "unknown model 'BiT-M-R51x1'" in capsys.readouterr().err
+
+
+#: What a dry run refuses, as a run does, a row a kind: flags, and what one line says of each.
+REFUSED = {
+    "a model": ("--model", ["BiT-M-R51x1", "BiT-X-R50x1", "BiT-", "R050x1"], "unknown (model|architecture)"),
+    "weights that are nowhere": ("--model", ["BiT-L-R50x1", "BiT-M-R26x1", "BiT-S-R50x4"], "there is no BiT-"),
+    "what cannot be pre-trained": (
+        "--model",
+        ["BiT-T-R50x3-CIFAR10", "BiT-T-R50x3-0pct", "BiT-T-R50x3-200pct"],
+        "pct|fraction",
+    ),
+    "a width": ("--model", ["R50x9000000", "BiT-T-R50x33", "R50x64"], "fits into no memory"),
+    "shots": ("--shots", ["0", "-1", "5001", "1.5"], "whole number of 1 or more|a class of cifar10 has 5,000"),
+    "seeds": ("--seeds", ["-1", "x", "0.5"], "whole number of 0 or more"),
+    "a split": ("--batch_split", ["0", "-2", "3", "7"], "whole number of 1 or more|choose a divisor of the batch"),
+    "minutes": ("--minutes", ["0", "-5", "nan", "inf"], "expected a number above 0"),
+    "a part": ("--only", ["0/2", "3/2", "1", "a/b"], "cannot read --only"),
+    "a parent": ("--grow_from", ["BiT-T-R26x1", "BiT-M-R50x1", "R26x0.25", "BiT-T-R50x0.25"], "grown|grow_from"),
+    "a parent's child": ("--grow_from=BiT-T-R50x1 --model", ["BiT-M-R50x3", "R50x3", "BiT-T-R26x3"], "grown"),
+    "a folder of weights": (
+        "--model=BiT-T-R50x1 --bit_pretrained_dir",
+        ["nowhere", "~nosuchuser", "a/b"],
+        "no folder|home",
+    ),
+    "a home": ("--datadir", ["~nosuchuser", "~nosuchuser/x", "~nosuchuser/.."], "there is no such home folder"),
+    "a method": ("--method", ["probe", "", "finetune"], "invalid choice"),
+}
+
+
+@pytest.mark.parametrize("how", ["--dry-run", "--run"])
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_cannot_be_done_is_refused_in_the_dry_run_too(monkeypatch, tmp_path, capsys, kind, how):
+    def read(*args):
+        raise AssertionError("data were read")
+
+    monkeypatch.setattr(sweep, "cifar10", read)
+    flags, values, message = REFUSED[kind]
+    *first, flag = flags.split()
+    for value in values:
+        assert command(how, *first, f"{flag}={value}") == 2, value
+        said = capsys.readouterr()
+        error = said.err.strip()
+        assert re.search(message, error) and error.count("\n") == 0 and error.startswith("error: "), error
+        assert said.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"weights_sha256": "0" * 64}, "the weights it starts from is 000000000000 there and"),
+        ({"base_lr": 0.5}, "base_lr is 0.5 there and 0.01 here"),
+        ({"schedule": [1, 2, 3, 4, 5]}, "schedule is"),
+        ({"interpolation": "bilinear"}, "interpolation is bilinear there and bicubic here"),
+    ],
+)
+def test_a_run_that_was_made_otherwise_does_not_count_as_done(setting, message, capsys):
+    made = record(fig6.SHIPPED, 1, 0, 40.0, **setting)
+    path = runs.write(made)
+    for how in ("--dry-run", "--run"):
+        for seed in ("0", "1"):  # the run itself, and one that would join its line
+            assert command(how, "--shots", "1", "--seeds", seed) == 1
+            said = capsys.readouterr().err.strip()
+            assert str(path) in said and message in said and "move the record away" in said and said.count("\n") == 0
+    assert runs.load(fig6.EXPERIMENT) == [made]
+
+
+def test_a_line_has_one_precision(capsys):
+    runs.write(record("R26x0.5", 1, 0, 40.0, precision="bfloat16"))
+    assert command("--dry-run", "--model", "R26x0.5", "--shots", "1", "--seeds", "0", "1") == 1
+    assert "precision is bfloat16 there and float32 here" in capsys.readouterr().err
+    more = ["--model", "R26x0.5", "--shots", "1", "--seeds", "0", "1", "--precision", "bfloat16"]
+    assert command("--dry-run", *more) == 0
 
 
 @pytest.mark.parametrize("upstream", ["S", "M"])
@@ -114,7 +189,7 @@ def test_the_name_of_a_run_does_not_tell_how_it_was_split(monkeypatch):
     named = []
     monkeypatch.setattr(sweep, "cifar10", lambda datadir, split: sweep._EMPTY)
     monkeypatch.setattr(sweep, "resized_test", lambda *args: sweep._EMPTY)
-    monkeypatch.setattr(sweep.Task, "choose", lambda *args: None)
+    monkeypatch.setattr(sweep.Task, "choose", lambda *args: sweep.Task(sweep._EMPTY, sweep._EMPTY, {}))
     monkeypatch.setattr(sweep, "finetune", lambda *args, run, **options: (None, named.append(run)))
     sweep.make(fig6.Run("R26x0.5", "fine-tune", 1, 0), None, split=4, base_lr=0.1)
     assert named == ["R26x0.5_fine-tune_1_0_base_lr=0.1"]

@@ -9,6 +9,7 @@ from standins import stand_in
 
 from bitdoc import data
 from bitdoc.figures.fewshot import lead as figures
+from bitdoc.figures.fewshot import r50x3
 from bitdoc.records import runs
 from bitdoc.studies import probe
 from bitdoc.studies.fewshot import fig6, sweep
@@ -82,8 +83,8 @@ def test_the_probes_penalty_is_the_best_of_the_recorded_trials():
 
 
 def test_the_thumbnails_rate_is_the_best_of_the_recorded_trials():
-    used, parents = recipe.thumbnail(50).base_lr, figures.fewshot_r50x3.PARENT
-    trials = [r for r in runs.load("few-shot-choice") if r.model in (figures.fewshot_r50x3.GROWN, parents)]
+    used, parents = recipe.thumbnail(50).base_lr, r50x3.PARENT
+    trials = [r for r in runs.load("few-shot-choice") if r.model in (r50x3.GROWN, parents)]
 
     def accuracies(of):
         return {rate: [r.result["top1"] for r in group] for rate, group in runs.group(of, "base_lr").items()}
@@ -210,6 +211,43 @@ def test_fewer_than_five_runs_are_not_held_against_five(results):
     runs.write(stand_in("BiT-M-R50x3", 5, 0, 85.0))
     lines, inside = fig6.compare("BiT-M-R50x3")
     assert lines[0].endswith("only 1 of 5 runs") and not inside
+
+
+def test_records_that_differ_are_one_line_of_text_when_drawing_too(results, capsys):
+    runs.write(stand_in("R26x0.5", 1, 0, 15.0, base_lr=0.03))
+    runs.write(stand_in("R26x0.5", 5, 0, 19.0, base_lr=0.3))
+    assert sweep.command(flags()) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: R26x0.5_fine-tune_1_0 and R26x0.5_fine-tune_5_0 cannot stand on one line: base_lr")
+    assert said.count("\n") == 1
+
+
+def test_what_older_records_do_not_tell_does_not_part_them(results):
+    for seed, digest in enumerate((None, "a", "a")):
+        told = {} if digest is None else {"test_digest": digest}
+        runs.write(stand_in("BiT-M-R50x3", 5, seed, 85.0, **told))
+    fig6.check_lines()
+    runs.write(stand_in("BiT-M-R50x3", 5, 3, 85.0, test_digest="b"))
+    with pytest.raises(runs.RecordError, match="test_digest is 'a' and 'b'"):
+        fig6.check_lines()
+
+
+def test_other_images_do_not_count_as_done(results, cifar, monkeypatch, capsys):
+    assert sweep.command(flags("--run", "--shots", "1", "--seeds", "0")) == 0
+    other = replace(cifar, pixels=255 - cifar.pixels)
+    monkeypatch.setattr(sweep, "cifar10", lambda datadir, split: replace(other, split=split))
+    assert sweep.command(flags("--run", "--shots", "1", "--seeds", "0")) == 0, "nothing is to be made"
+    assert sweep.command(flags("--run", "--shots", "1", "--seeds", "0", "1")) == 1
+    assert "belongs to another run: the test images is" in capsys.readouterr().err
+    assert len(runs.load(fig6.EXPERIMENT)) == 1
+    assert sweep.command(flags("--check")) == 1
+    assert "no cached run to check whose weights and images are here" in capsys.readouterr().err
+
+
+def test_one_process_checks(results, cifar, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(sweep, "check", None)
+    assert sweep.command(flags("--check")) == 0
 
 
 def test_the_shipped_network_is_measured_at_more_numbers_of_shots():

@@ -1,0 +1,143 @@
+"""What the few-shot command is told: its flags, and the one value they make, checked before anything is read."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+from bitdoc import data
+from bitdoc.network import weights
+from bitdoc.studies.fewshot import fig6
+from bitdoc.training import command
+from bitdoc.training.engine import PRECISIONS, TrainingError
+from bitdoc.training.recipe import growth
+from bitdoc.training.upstream import choice_for
+
+
+def arch_of(model: str) -> str:
+    """Architecture of a model, or of an architecture alone."""
+    return weights.ModelName.parse(model).arch if model.startswith("BiT-") else model
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of a sweep to ``parser``."""
+    parser.add_argument("--run", action="store_true", help="measure what has no record yet (default: draw only)")
+    parser.add_argument("--dry-run", action="store_true", help="print what --run would do")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="compare the runs of BiT-S-R50x3 or BiT-M-R50x3 with the published ones; else repeat a cached run",
+    )
+    parser.add_argument(
+        "--model",
+        type=command.model,
+        default=fig6.SHIPPED,
+        help="model, or an architecture alone for random weights",
+    )
+    parser.add_argument("--method", choices=["fine-tune", "linear-probe"], default="fine-tune")
+    parser.add_argument(
+        "--shots", type=command.count, nargs="+", help="examples per class (default: those of the figure)"
+    )
+    parser.add_argument("--seeds", type=command.seed, nargs="+", default=list(fig6.SEEDS), help="random subsets")
+    parser.add_argument("--only", metavar="I/N", help="make only every N-th run, starting from the I-th (1 to N)")
+    where = f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)"
+    parser.add_argument("--datadir", type=command.path, help=where)
+    parser.add_argument(
+        "--bit_pretrained_dir", "--bit-pretrained-dir", type=command.path, help="folder with .npz weights"
+    )
+    parser.add_argument("--batch_split", "--batch-split", type=command.count, help="micro-batches in a step")
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: bfloat16 or float16 on CUDA, else float32")
+    parser.add_argument("--compile", action="store_true", help="compile the network (pays in long runs)")
+    parser.add_argument(
+        "--minutes", type=command.rate, help="bound on the pre-training of a BiT-T network without weights"
+    )
+    parser.add_argument(
+        "--grow_from",
+        "--grow-from",
+        metavar="MODEL",
+        type=command.model,
+        help="pre-train from these weights, widened, not from random ones; measure both, and random weights",
+    )
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the command was told; ``todo`` are the runs to make, of all models that were asked for.
+
+    Attributes
+    ----------
+    datadir, directory : str or None
+        Where CIFAR-10 and the weights are looked for first.
+    split : int or None
+        Micro-batches in a step; None as the recipe says.
+    """
+
+    todo: tuple[fig6.Run, ...]
+    model: str
+    method: str
+    datadir: str | None
+    directory: str | None
+    precision: str | None
+    compile: bool
+    minutes: float | None
+    grow_from: str | None
+    split: int | None
+    run: bool
+    dry_run: bool
+    check: bool
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done."""
+        for run in self.todo:
+            command.check_shots("cifar10", run.shots)
+        if self.run or self.dry_run:
+            self._check_models()
+            command.check_compiler(self.compile)
+
+    def _check_models(self) -> None:
+        command.check_weights(self.model, self.directory, can_be_made=True)
+        if self.grow_from:
+            for name, part in ((self.model, "can be grown here"), (self.grow_from, "is grown from")):
+                if not name.startswith("BiT-T-"):
+                    raise command.Refused(f"only a BiT-T network {part}, and {name} is none: leave out --grow_from")
+            growth(arch_of(self.model), self.grow_from)
+        for model in (self.model, self.grow_from):
+            if model and model.startswith("BiT-T-") and not command.at_hand(model, self.directory):
+                choice_for(model)
+
+    @classmethod
+    def of(cls, flags: argparse.Namespace) -> Order:
+        """Read the flags of :func:`arguments`.
+
+        Raises
+        ------
+        Refused
+            If they ask for what cannot be done.
+        """
+        models = [flags.model, *([flags.grow_from, arch_of(flags.model)] if flags.grow_from else [])]
+        try:
+            todo = [r for model in models for r in fig6.plan(model, flags.shots, flags.seeds, flags.method)]
+            return cls(
+                todo=tuple(dict.fromkeys(fig6.part(todo, flags.only))),
+                model=flags.model,
+                method=flags.method,
+                datadir=str(flags.datadir) if flags.datadir else None,
+                directory=str(flags.bit_pretrained_dir) if flags.bit_pretrained_dir else None,
+                precision=flags.precision,
+                compile=flags.compile,
+                minutes=flags.minutes,
+                grow_from=flags.grow_from,
+                split=flags.batch_split,
+                run=flags.run,
+                dry_run=flags.dry_run,
+                check=flags.check,
+            )
+        except (TrainingError, ValueError) as error:
+            raise command.Refused(str(error)) from None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the recipes of the runs differ in from the usual ones."""
+        split = {"split": self.split} if self.split else {}
+        return split | ({"grown": True} if self.grow_from else {})
