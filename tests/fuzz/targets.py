@@ -162,9 +162,9 @@ def tensors(chance: Random, folder: Path) -> None:
 @cache
 def _checkpoint() -> tuple[bytes, dict]:
     torch.manual_seed(0)
-    model = nn.Linear(5, 4)
+    model = nn.Linear(40, 30)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    model(torch.ones(2, 5)).sum().backward()
+    model(torch.ones(2, 40)).sum().backward()
     optimizer.step()
     state = {"model": dict(model.state_dict()), "optimizer": optimizer.state_dict(), "step": 7, "run": {"a": 1}}
     buffer = io.BytesIO()
@@ -181,7 +181,7 @@ def checkpoint(chance: Random, folder: Path) -> None:
         path.write_bytes(mutated(raw, chance))
     else:
         torch.save(odd(torch.load(io.BytesIO(raw), weights_only=True), chance), path)
-    model = nn.Linear(5, 4)
+    model = nn.Linear(40, 30)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     try:
         with redirect_stdout(io.StringIO()):
