@@ -120,6 +120,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Try wrong pictures, weights, checkpoints, records and flags for ten minutes; ``-- --minutes 60`` for longer."""
+    prepare(session)
+    python(session, "tests/fuzz/run.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types and spelling."""
     prepare(session)

@@ -72,8 +72,10 @@ def architecture(name: str) -> Architecture:
         depths = ", ".join(f"R{d}" for d in DEPTHS)
         raise ValueError(f"unknown architecture {name!r}; expected a depth of {depths} and a width, such as R50x3")
     width = float(match[2])
-    if width <= 0 or width > 32 or (width * 32) % 1 or (width > 1 and width % 0.5):
-        raise ValueError(f"architecture {name!r}: a width must be a multiple of 1/32, above 1 of 1/2, and at most 32")
+    if width <= 0 or (width * 32) % 1 or (width > 1 and width % 0.5):
+        raise ValueError(f"architecture {name!r}: a width below 1 must be a multiple of 1/32, above 1 of 1/2")
+    if width > 32:  # the widest published is x4, and memory grows with the square
+        raise ValueError(f"architecture {name!r}: a width of x{width:g} fits into no memory; choose one up to x32")
     if name != (usual := f"R{int(match[1])}x{width:g}"):  # one network under two names would have two records
         raise ValueError(f"unknown architecture {name!r}; write {usual}")
     return Architecture(name, DEPTHS[int(match[1])], width)
