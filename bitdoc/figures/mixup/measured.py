@@ -114,11 +114,17 @@ def reliability() -> Figure:
     fig, axes = style.new(7.2, 4.0, 1, 2, sharex=True, sharey=True)
     for ax, (name, found) in zip(axes, panels(), strict=True):
         _show_reliability(ax, found)
-        ends = [overconfidence(found[alpha]) for alpha in (_ALPHAS[0], _ALPHAS[-1])]
-        ax.set_title(f"{name}:\nfrom {common.signed(ends[0])} to {common.signed(ends[1])} points too sure", fontsize=10)
+        change = _in_words(*(overconfidence(found[alpha]) for alpha in (_ALPHAS[0], _ALPHAS[-1])))
+        ax.set_title(f"{name}:\n{change}", fontsize=10)
         ax.set_xlabel("confidence")
     axes[0].set_ylabel("share of right answers")
     return fig
+
+
+def _in_words(before: float, after: float) -> str:
+    """What MixUp does to overconfidence, in points."""
+    first, last = (f"{abs(points):.0f} points too {'sure' if points > 0 else 'modest'}" for points in (before, after))
+    return f"from {abs(before):.0f} to {last}" if before * after > 0 else f"{first}, then {last}"
 
 
 def _show_reliability(ax: Axes, found: dict[float, list[runs.RunRecord]]) -> None:
