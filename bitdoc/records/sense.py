@@ -88,7 +88,7 @@ KNOWN: dict[str, dict[str, Kind]] = {
 
 _FEW_SHOT = {"method": TEXT, "examples_per_class": COUNT, "subset_seed": WHOLE, "encoding": TEXT}
 _NORMS = {"norm_kind": TEXT, "standardized": FLAG}
-_TOP1 = {"top1": PERCENT}
+_TOP1, _TRAIN = {"top1": PERCENT}, {"train": PERCENT}
 _MAP = {"labels": _all(NATURAL), "before": PAIRS, "after": PAIRS, "kept": NUMBERS, "agreement": NUMBERS}
 #: What the records of an experiment cannot do without: in their result, and in their setting.
 NEEDED: dict[str, tuple[dict[str, Kind], dict[str, Kind]]] = {
@@ -97,6 +97,11 @@ NEEDED: dict[str, tuple[dict[str, Kind], dict[str, Kind]]] = {
     "pretrain": (_TOP1, {}),
     "grow": (_TOP1, {"stage": TEXT}),
     "mixup-study": (_TOP1, {}),
+    "mixup-half-moons": (_TOP1 | _TRAIN, {"mixup": AMOUNT, "flipped_labels": SHARE}),
+    **dict.fromkeys(
+        ("mixup-memorize", "mixup-memorize-choice"),
+        (_TOP1 | _TRAIN, {"mixup": AMOUNT, "random_labels": SHARE, "base_lr": AMOUNT}),
+    ),
     **dict.fromkeys(("norm-batch-size", "norm-batch-size-choice", "norm-upstream"), (_TOP1, _NORMS)),
     **dict.fromkeys(("norm-transfer", "norm-transfer-choice"), (_TOP1, _NORMS)),
     "feature-map": (_MAP, {"classes": _all(TEXT)}),

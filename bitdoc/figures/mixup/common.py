@@ -69,10 +69,13 @@ def show_curves(ax: Axes, records: Sequence[runs.RunRecord], x: str, y: str, col
 def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], x: float, apart: float = 0.075) -> None:
     """Label lines at their right end ``x``: ``(y, text, color)`` each, moved apart where they would collide."""
     low, high = ax.get_ylim()
-    height = low - 1
-    for y, text, color in sorted(ends):
-        height = max(y, height + apart * (high - low))
-        style.label(ax, x, height, text, color)
+    ends = sorted(ends)
+    heights: list[float] = []
+    for y, _, _ in ends:
+        heights.append(max(y, heights[-1] + apart * (high - low)) if heights else y)
+    up = mean(height - y for height, (y, _, _) in zip(heights, ends, strict=True))  # by which they rose on average
+    for height, (_, text, color) in zip(heights, ends, strict=True):
+        style.label(ax, x, height - up, text, color)
 
 
 def provenance(records: Sequence[runs.RunRecord], command: str) -> str:

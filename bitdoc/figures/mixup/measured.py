@@ -81,17 +81,17 @@ def overconfidence(chosen: Sequence[runs.RunRecord]) -> float:
 
 def panels() -> list[tuple[str, dict[float, list[runs.RunRecord]]]]:
     """Names and records by α of the networks in the reliability diagram; those without runs are left out."""
-    memorizing = {alpha: memorize.records(0.0, alpha) for alpha in _ALPHAS}
+    memorizing = {alpha: memorize.records(0.4, alpha) for alpha in memorize.alphas(0.4) if alpha in _ALPHAS}
     few_passes = {alpha: records(1000, alpha) for alpha in _ALPHAS}
-    named = [("From random weights, 100 passes", memorizing), ("Pre-trained, 1.6 passes", few_passes)]
-    return [(name, found) for name, found in named if all(found.values())]
+    named = [("40% random labels, 100 passes", memorizing), ("Pre-trained, 1.6 passes", few_passes)]
+    return [(name, found) for name, found in named if found and all(found.values())]
 
 
 def _alt_reliability() -> str:
     if len(panels()) < 2:
         return common.NOTHING
     parts = [
-        f"{name}: {', '.join(f'{common.signed(overconfidence(found[a]))} at alpha {a:g}' for a in _ALPHAS)}"
+        f"{name}: {', '.join(f'{common.signed(overconfidence(chosen))} at alpha {a:g}' for a, chosen in found.items())}"
         for name, found in panels()
     ]
     return f"Mean confidence minus accuracy on test images, in points; positive: too sure. {'. '.join(parts)}."
@@ -101,7 +101,7 @@ def _alt_reliability() -> str:
     "mixup-reliability",
     caption=lambda: (
         "How often a network is right, over how sure it says it is; dotted: as sure as it is right. Below: too sure; "
-        f"above: too modest. Left the network of {{numref}}`fig-mixup-memorize` with true labels, right the "
+        f"above: too modest. Left the network of {{numref}}`fig-mixup-memorize` with random labels, right the "
         "pre-trained one of {numref}`tab-mixup-few-shot` at 1,000 images a class. Larger dots hold more predictions; "
         f"bins with fewer than {_FEWEST} are left out; all seeds together. {common.provenance(_shown(), _COMMAND)}"
     ),
@@ -114,11 +114,17 @@ def reliability() -> Figure:
     fig, axes = style.new(7.2, 4.0, 1, 2, sharex=True, sharey=True)
     for ax, (name, found) in zip(axes, panels(), strict=True):
         _show_reliability(ax, found)
-        ends = [overconfidence(found[alpha]) for alpha in (_ALPHAS[0], _ALPHAS[-1])]
-        ax.set_title(f"{name}:\nfrom {common.signed(ends[0])} to {common.signed(ends[1])} points too sure", fontsize=10)
+        change = _in_words(*(overconfidence(found[alpha]) for alpha in (_ALPHAS[0], _ALPHAS[-1])))
+        ax.set_title(f"{name}:\n{change}", fontsize=10)
         ax.set_xlabel("confidence")
     axes[0].set_ylabel("share of right answers")
     return fig
+
+
+def _in_words(before: float, after: float) -> str:
+    """What MixUp does to overconfidence, in points."""
+    first, last = (f"{abs(points):.0f} points too {'sure' if points > 0 else 'modest'}" for points in (before, after))
+    return f"from {abs(before):.0f} to {last}" if before * after > 0 else f"{first}, then {last}"
 
 
 def _show_reliability(ax: Axes, found: dict[float, list[runs.RunRecord]]) -> None:
@@ -137,8 +143,8 @@ def _shown() -> list[runs.RunRecord]:
 
 
 def _overconfidence_text(place: int, alpha: float) -> str:
-    found = panels()
-    return common.signed(overconfidence(found[place][1][alpha])) if len(found) == 2 else "not measured"
+    found = panels()[place][1] if len(panels()) == 2 else {}
+    return common.signed(overconfidence(found[alpha])) if alpha in found else "not measured"
 
 
 def _register_values() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from statistics import mean
 
@@ -25,10 +26,16 @@ def records(noise: float, alpha: float) -> list[runs.RunRecord]:
     return found
 
 
+def alphas(noise: float) -> list[float]:
+    """Values of α with all their seeds, so that their means can be compared; none without both ends of the scale."""
+    seeds = set(memorize.SEEDS)
+    whole = [alpha for alpha in memorize.ALPHAS if common.by_seed(records(noise, alpha), "top1").keys() >= seeds]
+    return whole if {memorize.ALPHAS[0], memorize.ALPHAS[-1]} <= set(whole) else []
+
+
 def everything() -> list[runs.RunRecord]:
-    """All records of the study, if every condition has some."""
-    parts = [records(noise, alpha) for noise in memorize.NOISE for alpha in memorize.ALPHAS]
-    return [record for part in parts for record in part] if all(parts) else []
+    """The records that are compared."""
+    return [record for noise in memorize.NOISE for alpha in alphas(noise) for record in records(noise, alpha)]
 
 
 def average(noise: float, alpha: float, key: str = "top1") -> float:
@@ -80,12 +87,13 @@ def overfit() -> Figure:
     )
     ax.text(middle - 1.5, mean(ends), "memorized,\nnot understood", ha="right", va="center")
     ax.set(xlabel="passes over the training images", ylabel="accuracy (%)", ylim=(0, 104), xlim=(0, memorize.PASSES))
-    ax.set_title(f"Training accuracy reaches {ends[0]:.0f}%, test accuracy stops at {ends[1]:.0f}%")
+    learned, known = average(0.0, 0.0, "train"), average(0.0, 0.0)
+    ax.set_title(f"Training accuracy reaches {learned:.0f}%, test accuracy stops at {known:.0f}%")
     return fig
 
 
 def _finding(noise: float) -> str:
-    best = max(memorize.ALPHAS[1:], key=lambda alpha: mean(gains(noise, alpha)))
+    best = max(alphas(noise)[1:], key=lambda alpha: mean(gains(noise, alpha)))
     name = f"{noise:.0%} random labels" if noise else "All labels true"
     return f"{name}: α = {best:g} ends {mean(gains(noise, best)):.1f} points higher"
 
@@ -94,9 +102,9 @@ def _alt_memorize() -> str:
     if not everything():
         return common.NOTHING
     parts = []
-    for noise in memorize.NOISE:
-        tests = ", ".join(f"{average(noise, a):.1f} at alpha {a:g}" for a in memorize.ALPHAS)
-        trains = ", ".join(f"{average(noise, a, 'train'):.0f}" for a in memorize.ALPHAS)
+    for noise in filter(alphas, memorize.NOISE):
+        tests = ", ".join(f"{average(noise, a):.1f} at alpha {a:g}" for a in alphas(noise))
+        trains = ", ".join(f"{average(noise, a, 'train'):.0f}" for a in alphas(noise))
         name = f"{noise:.0%} random labels" if noise else "true labels"
         parts.append(f"With {name} test accuracy ends at {tests} percent, and training accuracy at {trains} percent")
     return f"{'. '.join(parts)}."
@@ -115,8 +123,9 @@ def memorized() -> Figure:
     """Test accuracy above, fit to the given labels below; random labels left, true labels right."""
     if not everything():
         return common.empty_place(_COMMAND)
-    fig, axes = style.new(7.2, 5.6, 2, 2, sharex=True, sharey="row")
-    for column, noise in zip(axes.T, memorize.NOISE, strict=True):
+    shown = [noise for noise in memorize.NOISE if alphas(noise)]
+    fig, axes = style.new(7.2, 5.6, 2, len(shown), sharex=True, sharey="row", squeeze=False)
+    for column, noise in zip(axes.T, shown, strict=True):
         for ax, key in zip(column, ("test", "train"), strict=True):
             _show_condition(ax, noise, key)
         column[0].set_title(_finding(noise), fontsize=10)
@@ -129,30 +138,28 @@ def memorized() -> Figure:
 
 def _show_condition(ax: Axes, noise: float, key: str) -> None:
     ends = []
-    for alpha in memorize.ALPHAS:
+    for alpha in alphas(noise):
         color = common.colour(alpha)
         y = common.show_curves(ax, records(noise, alpha), "pass", key, color, ls="-" if key == "test" else "--")
         ends.append((y, f"α = {alpha:g}", color))
     common.label_ends(ax, ends, memorize.PASSES, apart=0.09)
 
 
-def _text(compute, noise: float, alpha: float, digits: int = 0) -> str:
-    """A number for the page, or that it has not been measured."""
-    return f"{compute(noise, alpha):.{digits}f}" if records(noise, alpha) else "not measured"
+def _quote(name: str, compute: Callable[[float, float], float], noise: float, alpha: float, digits: int = 0) -> None:
+    """Register a number for the page: the value, or that it has not been measured."""
+    key = f"memorize-{name}-{_NAMES[noise]}-{alpha:g}"
+    value(key)(lambda: f"{compute(noise, alpha):.{digits}f}" if records(noise, alpha) else "not measured")
 
 
 def _register_values() -> None:
     for noise, name in _NAMES.items():
         for alpha in memorize.ALPHAS:
-            key = f"{name}-{alpha:g}"
-            value(f"memorize-test-{key}")(partial(_text, average, noise, alpha, 1))
-            value(f"memorize-peak-{key}")(partial(_text, peak, noise, alpha, 1))
-            for result in ("train", "train_confidence", "ece", "wrong_fitted"):
-                if result != "wrong_fitted" or noise:
-                    compute = partial(average, key=result)
-                    value(f"memorize-{result.replace('_', '-')}-{key}")(partial(_text, compute, noise, alpha))
+            _quote("test", average, noise, alpha, 1)
+            _quote("peak", peak, noise, alpha, 1)
+            _quote("train", partial(average, key="train"), noise, alpha)
+            _quote("confidence", partial(average, key="train_confidence"), noise, alpha)
             if alpha:
-                value(f"memorize-gain-{key}")(lambda n=noise, a=alpha: common.gain(gains(n, a)))
+                value(f"memorize-gain-{name}-{alpha:g}")(lambda n=noise, a=alpha: common.gain(gains(n, a)))
 
 
 _register_values()

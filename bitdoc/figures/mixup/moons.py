@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from statistics import mean
 
 import numpy as np
@@ -26,9 +26,9 @@ def records(alpha: float, flipped: float = study.FLIPPED) -> list[runs.RunRecord
     return found
 
 
-def everything() -> list[runs.RunRecord]:
-    """All records with flipped labels, if every α of the slider has some."""
-    parts = [records(alpha) for alpha in study.SLIDER]
+def everything(alphas: Sequence[float] = study.SLIDER) -> list[runs.RunRecord]:
+    """The records with flipped labels, if each of ``alphas`` has some."""
+    parts = [records(alpha) for alpha in alphas]
     return [record for part in parts for record in part] if all(parts) else []
 
 
@@ -123,7 +123,7 @@ def _alt_curves() -> str:
     caption=lambda: (
         f"Left: accuracy on {study.FRESH:,} fresh points with true labels. Right: on the training points, against the "
         "labels as given; dotted: a network that follows the truth fits 80% of them. Lines: mean; bands: lowest to "
-        f"highest of {len(study.SEEDS)} seeds. {common.provenance(everything(), _COMMAND)}"
+        f"highest of {len(study.SEEDS)} seeds. {common.provenance(everything(study.ALPHAS), _COMMAND)}"
     ),
     alt=_alt_curves,
 )
@@ -144,20 +144,25 @@ def curves() -> Figure:
         ax.set_xticks((10, 100, 1000), ("10", "100", "1,000"))
     axes[1].axhline(100 * (1 - study.FLIPPED), color=style.ink(), linewidth=1.2, ls=":")
     axes[0].set_title(f"Fresh points: {average(0.0):.0f}% without, {average(1.0):.0f}% at α = 1", fontsize=10)
-    axes[1].set_title("Labels as given: learned without", fontsize=10)
+    axes[1].set_title(
+        f"Labels as given: {average(0.0, 'train'):.0f}% without, {average(1.0, 'train'):.0f}%", fontsize=10
+    )
     return fig
 
 
-def _text(key: str, alpha: float, flipped: float, digits: int) -> str:
-    return f"{average(alpha, key, flipped):.{digits}f}" if records(alpha, flipped) else "not measured"
+def _quote(name: str, key: str, alpha: float, flipped: float, digits: int) -> None:
+    """Register a number for the page: the value, or that it has not been measured."""
+    value(f"moons-{name}-{'noisy' if flipped else 'clean'}-{alpha:g}")(
+        lambda: f"{average(alpha, key, flipped):.{digits}f}" if records(alpha, flipped) else "not measured"
+    )
 
 
 def _register_values() -> None:
     for flipped, name in ((study.FLIPPED, "noisy"), (0.0, "clean")):
         for alpha in study.ALPHAS:
-            value(f"moons-test-{name}-{alpha:g}")(partial(_text, "top1", alpha, flipped, 1))
-            value(f"moons-train-{name}-{alpha:g}")(partial(_text, "train", alpha, flipped, 1))
-            value(f"moons-halfway-{name}-{alpha:g}")(partial(_text, "halfway_confidence", alpha, flipped, 2))
+            _quote("test", "top1", alpha, flipped, 1)
+            _quote("train", "train", alpha, flipped, 1)
+            _quote("halfway", "halfway_confidence", alpha, flipped, 2)
             if alpha:
                 value(f"moons-gain-{name}-{alpha:g}")(lambda a=alpha, f=flipped: common.gain(gains(a, f)))
 

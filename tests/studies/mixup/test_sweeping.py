@@ -21,7 +21,8 @@ def made(monkeypatch, tmp_path) -> list[Run]:
 def maker(made: list[Run]):
     def make(run: Run) -> runs.RunRecord:
         made.append(run)
-        return runs.RunRecord(run.experiment, run.name, "2-64-64-2", {}, {"top1": 50.0})
+        setting = {"mixup": run.alpha, "flipped_labels": run.flipped}
+        return runs.RunRecord(run.experiment, run.name, "2-64-64-2", setting, {"top1": 50.0, "train": 100.0})
 
     return make
 
