@@ -1,7 +1,7 @@
 """Sphinx extension: the bibliography names a work as the text cites it, "Kolesnikov et al., 2020".
 
-Two works of the same authors and year get a letter, in the text and in the list alike. And each work is listed once, how
-often ever the page is asked for: sphinxcontrib-bibtex fills the same nodes anew each time.
+Two works of the same authors and year get a letter, in the text and in the list alike. And each work is listed once,
+however often the page is asked for: sphinxcontrib-bibtex fills the same nodes anew each time.
 """
 
 from __future__ import annotations
