@@ -81,7 +81,7 @@ def test_images_learned_by_heart_gain_by_more_than_the_interval(noise):
 
 
 def test_confidence_on_training_images_is_the_one_foreseen():
-    """The page: almost to the number."""
+    """The page: within a few points."""
     for row in figures.tables()["mixup-foreseen"].function()[1:]:
         predicted, clean, noisy = (float(cell) for cell in row[1:])
         assert clean == pytest.approx(predicted, abs=5)
