@@ -58,7 +58,7 @@ def _kind(what: str, read: Callable[[str], T], holds: Callable[[T], bool]) -> Ca
     return kind
 
 
-count = _kind("a whole number of 1 or more", int, lambda n: n >= 1)
+count = _kind("a whole number of 1 or more, below 2**31", int, lambda n: 1 <= n < 2**31)
 seed = _kind("a whole number of 0 or more, below 2**63", int, lambda n: 0 <= n < 2**63)
 rate = _kind("a number above 0", float, lambda x: x > 0 and math.isfinite(x))
 amount = _kind("a number of 0 or more", float, lambda x: x >= 0 and math.isfinite(x))
