@@ -60,12 +60,13 @@ extensions = [
     "report",
     "search",
     "share",
+    "tenpictures",
     "terms",
 ]
 root_doc = "index"
 templates_path = ["_templates"]
 # sphinx-gallery writes a notebook beside each page; myst-nb would take it for the page itself.
-exclude_patterns = ["_build", "gallery/**/*.ipynb", "gallery/*.ipynb", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_parts", "gallery/**/*.ipynb", "gallery/*.ipynb", "**/.ipynb_checkpoints"]
 # sphinx-gallery links its own code; codeautolink's second visit to those pages is no news.
 suppress_warnings = ["codeautolink.match_name"]
 

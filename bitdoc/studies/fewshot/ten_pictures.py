@@ -2,11 +2,12 @@
 
 ``python -m bitdoc.studies.fewshot.ten_pictures`` makes :data:`FILE` anew, which new weights ask for. The file holds a
 sheet of small pictures and, for each, the pooled features of the shipped network and of the same network with random
-weights, as 8-bit numbers. Each feature has its own scale, which is not kept: the probe
-(:mod:`bitdoc.studies.probe`) gives every feature mean 0 and spread 1 over its training pictures, whatever its scale.
+weights, as 8-bit numbers: square roots, because most features are near 0 and few are large. Each feature has its own
+scale, which is not kept: the probe (:mod:`bitdoc.studies.probe`) gives every feature mean 0 and spread 1 over its
+training pictures, whatever its scale.
 
 The pictures to learn from are drawn by a hash. The 200 test pictures stand for all 10,000: the pictures of a class are
-sorted by how sure the shipped network's probe is of them, and each 50th is taken.
+sorted by how clearly the shipped network's probe names them, and each 50th is taken.
 """
 
 from __future__ import annotations
@@ -45,6 +46,17 @@ SIDE, INTERPOLATION = 64, "bicubic"
 #: Pixels of a picture's side on the sheet, and pictures in a row of it.
 SMALL, COLUMNS = 32, 20
 NETWORKS = ("miniature", "random")
+#: What the file says of the choices above.
+SETTING: dict[str, Any] = {
+    "model": SHIPPED,
+    "pool": POOL,
+    "judged": JUDGED,
+    "pool_seed": POOL_SEED,
+    "network_seed": NETWORK_SEED,
+    "crop": SIDE,
+    "interpolation": INTERPOLATION,
+    "penalty": PENALTY,
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,7 @@ class TenPictures:
     sheet : bytes
         JPEG: 20 pictures in a row, first the pool by class, then the test pictures by class, hardest first.
     miniature, random : ndarray
-        ``(pool + test, 1024)`` uint8 features in the order of the sheet.
+        ``(pool + test, 1024)`` uint8, square roots of features in the order of the sheet.
     about : dict
         Model, digest of its weights, settings, which pictures, and digests of the three above.
     """
@@ -77,6 +89,10 @@ class TenPictures:
         every = np.arange(len(self.classes))
         return np.concatenate([every.repeat(self.about["pool"]), every.repeat(self.about["judged"])])
 
+    def features(self, network: str) -> Tensor:
+        """Features ``(N, 1024)`` of ``"miniature"`` or ``"random"``, each on its own scale."""
+        return torch.from_numpy(getattr(self, network)).float().square()
+
     def pictures(self) -> np.ndarray:
         """The pictures as ``(N, 32, 32, 3)`` uint8."""
         sheet = np.asarray(Image.open(io.BytesIO(self.sheet)).convert("RGB"))
@@ -89,8 +105,7 @@ def read(path: Path = FILE) -> TenPictures:
     """Read the file."""
     with np.load(path, allow_pickle=False) as file:
         about = json.loads(file["about"].tobytes())
-        miniature, random = (file[name] for name in NETWORKS)
-        return TenPictures(file["sheet"].tobytes(), miniature, random, about)
+        return TenPictures(file["sheet"].tobytes(), file["miniature"], file["random"], about)
 
 
 def digests(pictures: TenPictures) -> dict[str, str]:
@@ -116,30 +131,36 @@ def probabilities(few: Tensor, labels: Tensor, others: Tensor, penalty: float = 
         return head((others - mean) / spread).softmax(1)
 
 
-def each_50th(sure: Tensor, labels: Tensor, count: int = JUDGED) -> Tensor:
-    """Indices of ``count`` pictures of each class, evenly spaced in the order of how sure the probe is of them.
+def margins(found: Tensor, labels: Tensor) -> Tensor:
+    """Probability of the right class minus the largest of the others: above 0 where a picture is named rightly."""
+    right = labels[:, None]
+    return found.gather(1, right)[:, 0] - found.scatter(1, right, -1.0).amax(1)
+
+
+def evenly(clear: Tensor, labels: Tensor, count: int = JUDGED) -> Tensor:
+    """Indices of ``count`` pictures of each class, evenly spaced from the least to the most clear.
 
     Parameters
     ----------
-    sure : Tensor
-        ``(N,)`` probability of the right class.
+    clear : Tensor
+        ``(N,)`` how clearly each picture is named.
     labels : Tensor
         ``(N,)`` classes.
     """
     chosen = []
     for label in labels.unique():
         members = torch.nonzero(labels == label).flatten()
-        ranked = members[sure[members].argsort(stable=True)]
+        ranked = members[clear[members].argsort(stable=True)]
         places = ((torch.arange(count) + 0.5) * len(ranked) / count).long()
         chosen.append(ranked[places])
     return torch.cat(chosen)
 
 
 def as_bytes(values: Tensor) -> np.ndarray:
-    """Features ``(N, D)`` as uint8, each from its smallest value (0) to its largest (255)."""
+    """Square roots of features ``(N, D)``, each from its smallest value (0) to its largest (255)."""
     low = values.amin(0)
     reach = (values.amax(0) - low).clamp_min(1e-12)
-    return ((values - low) / reach * 255).round().byte().numpy()
+    return (((values - low) / reach).sqrt() * 255).round().byte().numpy()
 
 
 def sheet_of(pixels: Tensor) -> bytes:
@@ -158,12 +179,12 @@ def make(datadir: str | None = None) -> TenPictures:
     train, test = (replace(data.load("cifar10", s, datadir), interpolation=INTERPOLATION) for s in ("train", "test"))
     model, origin = starting_network(SHIPPED, 0, None, NETWORK_SEED)
     everything = features(model, test, SIDE, engine)
-    sure = torch.zeros(len(test))
+    clear = torch.zeros(len(test))
     for seed in SEEDS:
         few = train.subset(data.few_shot_indices(train.labels, SHOTS, seed))
         found = probabilities(features(model, few, SIDE, engine), few.labels, everything)
-        sure += found.gather(1, test.labels[:, None])[:, 0]
-    judged = each_50th(sure, test.labels)
+        clear += margins(found, test.labels)
+    judged = evenly(clear, test.labels)
     drawn = data.few_shot_indices(train.labels, POOL, POOL_SEED)
     drawn = drawn[train.labels[drawn].argsort(stable=True)]
     pool, few_test = train.subset(drawn), test.subset(judged)
@@ -172,18 +193,10 @@ def make(datadir: str | None = None) -> TenPictures:
     both = [torch.cat([features(model, pool, SIDE, engine), everything[judged]])]
     random, _ = starting_network(SHIPPED.removeprefix("BiT-T-"), 0, None, NETWORK_SEED)
     both.append(torch.cat([features(random, part, SIDE, engine) for part in (pool, few_test)]))
-    about = {
-        "model": SHIPPED,
+    about = SETTING | {
         "weights_sha256": origin["weights_sha256"],
         "classes": list(train.classes),
         "encoding": train.encoding,
-        "pool": POOL,
-        "judged": JUDGED,
-        "pool_seed": POOL_SEED,
-        "network_seed": NETWORK_SEED,
-        "crop": SIDE,
-        "interpolation": INTERPOLATION,
-        "penalty": PENALTY,
         "pool_indices": drawn.tolist(),
         "test_indices": judged.tolist(),
         "libraries": {"torch": torch.__version__, "numpy": np.__version__},
