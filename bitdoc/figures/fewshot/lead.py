@@ -120,8 +120,8 @@ def _alt() -> str:
     "few-shot",
     caption=(
         "CIFAR-10 accuracy by network, with 5 labeled images of each class (solid) and with 1 (dashed); a color for "
-        "each upstream set. Left: published {cite:p}`kolesnikov2020bit`. Right: measured here, upstream sets of 10,000 and "
-        "100,000 small images, and none."
+        "each upstream set. Left: published {cite:p}`kolesnikov2020bit`. Right: measured here, with upstream sets of "
+        "10,000 and 100,000 small images, and none."
     ),
     alt=_alt,
     measured=_measured_how,
