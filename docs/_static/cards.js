@@ -40,9 +40,12 @@
 
   function place(link) {
     const box = link.getClientRects()[0];
-    const room = document.documentElement.clientWidth;
-    const left = Math.max(8, Math.min(box.left, room - card.offsetWidth - 8));
-    const below = box.bottom + card.offsetHeight + 8 < window.innerHeight || box.top < card.offsetHeight + 8;
+    card.style.maxHeight = "";
+    const left = Math.max(8, Math.min(box.left, document.documentElement.clientWidth - card.offsetWidth - 8));
+    // Below the line if there is room, else on the side that has more, and no higher than that side.
+    const room = { below: window.innerHeight - box.bottom - 12, above: box.top - 12 };
+    const below = card.offsetHeight <= room.below || room.below >= room.above;
+    card.style.maxHeight = `${Math.max(140, below ? room.below : room.above)}px`;
     card.style.left = `${left + window.scrollX}px`;
     card.style.top = `${window.scrollY + (below ? box.bottom + 4 : box.top - card.offsetHeight - 4)}px`;
   }
