@@ -198,6 +198,15 @@ def test_gains_compare_runs_of_the_same_seed(no_runs):
     assert row == ["10", "160", "45.0", "+2.5 ± 19.1", "not measured"]
 
 
+def test_a_seed_counts_when_it_has_a_run_for_each_alpha(no_runs):
+    setting = {"random_labels": 0.0, "base_lr": 0.1, "model": memorizing.MODEL}
+    for run in (memorizing.Run(alpha, 0.0, seed) for seed in (0, 1) for alpha in memorizing.ALPHAS[: 4 - seed]):
+        made = setting | {"mixup": run.alpha, "seed": run.seed}
+        runs.write(runs.RunRecord(run.experiment, run.name, memorizing.MODEL, made, {"top1": 50.0, "train": 100.0}))
+    assert {record.setting["seed"] for record in memorize.everything()} == {0}
+    assert len(memorize.everything()) == len(memorizing.ALPHAS)
+
+
 def test_pooled_reliability_weights_seeds_by_their_predictions(no_runs):
     for seed in (0, 1):
         fabricate(study.Run(100, 1.0, seed), 55.0)

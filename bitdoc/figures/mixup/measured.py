@@ -84,10 +84,10 @@ def overconfidence(chosen: Sequence[runs.RunRecord]) -> float:
 
 def panels() -> list[tuple[str, dict[float, list[runs.RunRecord]]]]:
     """Names and records by α of the networks in the reliability diagram; those without runs are left out."""
-    memorizing = {alpha: memorize.records(0.0, alpha) for alpha in memorize.alphas(0.0) if alpha in _ALPHAS}
+    memorizing = {alpha: memorize.records(0.0, alpha) for alpha in _ALPHAS}
     few_passes = {alpha: records(1000, alpha) for alpha in _ALPHAS}
     named = [("From random weights, 100 passes", memorizing), ("Pre-trained, 1.6 passes", few_passes)]
-    return [(name, found) for name, found in named if found and all(found.values())]
+    return [(name, found) for name, found in named if all(found.values())]
 
 
 def _alt_reliability() -> str:

@@ -20,23 +20,18 @@ _IMAGES = 10 * memorize.PER_CLASS
 _NAMES = {0.4: "noisy", 0.0: "clean"}
 
 
-def records(noise: float, alpha: float) -> list[runs.RunRecord]:
-    """Records of one condition, all of one kind."""
-    found = runs.load(memorize.EXPERIMENT, random_labels=noise, mixup=alpha)
-    runs.require_same(found, "model", "base_lr", "passes", "batch", "weight_decay", "train_images", "test_images")
-    return found
-
-
-def alphas(noise: float) -> list[float]:
-    """Values of α with all their seeds, so that their means can be compared; none without both ends of the scale."""
-    seeds = set(memorize.SEEDS)
-    whole = [alpha for alpha in memorize.ALPHAS if common.by_seed(records(noise, alpha), "top1").keys() >= seeds]
-    return whole if {memorize.ALPHAS[0], memorize.ALPHAS[-1]} <= set(whole) else []
-
-
 def everything() -> list[runs.RunRecord]:
-    """The records that are compared."""
-    return [record for noise in memorize.NOISE for alpha in alphas(noise) for record in records(noise, alpha)]
+    """The records of all seeds that have a run for each α, so that means can be compared; all of one kind."""
+    found = runs.load(memorize.EXPERIMENT)
+    runs.require_same(found, "model", "base_lr", "passes", "batch", "weight_decay", "train_images", "test_images")
+    pairs = runs.group(found, lambda record: (record.setting["random_labels"], record.setting["seed"]))
+    whole = [part for part in pairs.values() if {r.setting["mixup"] for r in part} >= set(memorize.ALPHAS)]
+    return [record for part in whole for record in part]
+
+
+def records(noise: float, alpha: float) -> list[runs.RunRecord]:
+    """Those of one condition."""
+    return [r for r in everything() if (r.setting["random_labels"], r.setting["mixup"]) == (noise, alpha)]
 
 
 def average(noise: float, alpha: float, key: str = "top1") -> float:
@@ -94,7 +89,7 @@ def overfit() -> Figure:
 
 
 def _finding(noise: float) -> str:
-    best = max(alphas(noise)[1:], key=lambda alpha: mean(gains(noise, alpha)))
+    best = max(memorize.ALPHAS[1:], key=lambda alpha: mean(gains(noise, alpha)))
     name = f"{noise:.0%} random labels" if noise else "All labels true"
     return f"{name}:\nα = {best:g} ends {mean(gains(noise, best)):.1f} points higher"
 
@@ -103,9 +98,9 @@ def _alt_memorize() -> str:
     if not everything():
         return common.NOTHING
     parts = []
-    for noise in filter(alphas, memorize.NOISE):
-        tests = ", ".join(f"{average(noise, a):.1f} at alpha {a:g}" for a in alphas(noise))
-        trains = ", ".join(f"{average(noise, a, 'train'):.0f}" for a in alphas(noise))
+    for noise in memorize.NOISE:
+        tests = ", ".join(f"{average(noise, a):.1f} at alpha {a:g}" for a in memorize.ALPHAS)
+        trains = ", ".join(f"{average(noise, a, 'train'):.0f}" for a in memorize.ALPHAS)
         name = f"{noise:.0%} random labels" if noise else "true labels"
         parts.append(f"With {name} test accuracy ends at {tests} percent, and training accuracy at {trains} percent")
     return f"{'. '.join(parts)}."
@@ -124,9 +119,8 @@ def memorized() -> Figure:
     """Test accuracy above, fit to the given labels below; random labels left, true labels right."""
     if not everything():
         return common.empty_place(_COMMAND)
-    shown = [noise for noise in memorize.NOISE if alphas(noise)]
-    fig, axes = style.new(7.2, 5.6, 2, len(shown), sharex=True, sharey="row", squeeze=False)
-    for column, noise in zip(axes.T, shown, strict=True):
+    fig, axes = style.new(7.2, 5.6, 2, 2, sharex=True, sharey="row")
+    for column, noise in zip(axes.T, memorize.NOISE, strict=True):
         for ax, key in zip(column, ("test", "train"), strict=True):
             _show_condition(ax, noise, key)
         column[0].set_title(_finding(noise), fontsize=10)
@@ -139,7 +133,7 @@ def memorized() -> Figure:
 
 def _show_condition(ax: Axes, noise: float, key: str) -> None:
     ends = []
-    for alpha in alphas(noise):
+    for alpha in memorize.ALPHAS:
         color = common.colour(alpha)
         y = common.show_curves(ax, records(noise, alpha), "pass", key, color, ls="-" if key == "test" else "--")
         ends.append((y, f"α = {alpha:g}", color))

@@ -41,7 +41,7 @@ MODEL = "R14x0.125"
 ALPHAS = (0.0, 0.1, 0.4, 1.0)
 #: Shares of random labels.
 NOISE = (0.4, 0.0)
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 PER_CLASS, PASSES, BATCH, SIDE = 200, 100, 128, 32
 WEIGHT_DECAY, WARMUP = 1e-4, 0.05
 #: Rates tried without MixUp on clean labels, and the best of them; the records are in ``CHOICE``.
