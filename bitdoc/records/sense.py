@@ -32,6 +32,13 @@ def _all(kind: Kind) -> Kind:
     return f"a list, each of it {kind[0]}", lambda value: isinstance(value, list) and all(map(kind[1], value))
 
 
+def _each(keys: tuple[str, ...], kind: Kind) -> Kind:
+    def told(value: Any) -> bool:
+        return isinstance(value, dict) and all(key in value and kind[1](value[key]) for key in keys)
+
+    return f"an object in which {', '.join(keys)} are each {kind[0]}", told
+
+
 def _finite(value: Any) -> bool:
     """Whether nothing in a value, however deep, is a number that is not finite."""
     if isinstance(value, dict):
@@ -89,7 +96,8 @@ KNOWN: dict[str, dict[str, Kind]] = {
 _FEW_SHOT = {"method": TEXT, "examples_per_class": COUNT, "subset_seed": WHOLE, "encoding": TEXT}
 _NORMS = {"norm_kind": TEXT, "standardized": FLAG}
 _TOP1, _TRAIN = {"top1": PERCENT}, {"train": PERCENT}
-_MAP = {"labels": _all(NATURAL), "before": PAIRS, "after": PAIRS, "kept": NUMBERS, "agreement": NUMBERS}
+_STARTS = ("random", "pre-trained", "fine-tuned")
+_MAP = {"labels": _all(NATURAL), **dict.fromkeys(_STARTS, PAIRS), "agreement": _each(_STARTS, PERCENT)}
 #: What the records of an experiment cannot do without: in their result, and in their setting.
 NEEDED: dict[str, tuple[dict[str, Kind], dict[str, Kind]]] = {
     "few-shot-cifar10": (_TOP1, _FEW_SHOT),
@@ -104,7 +112,7 @@ NEEDED: dict[str, tuple[dict[str, Kind], dict[str, Kind]]] = {
     ),
     **dict.fromkeys(("norm-batch-size", "norm-batch-size-choice"), (_TOP1, _NORMS)),
     "norm-equal-updates": (_TOP1 | {"held_out": PERCENT}, _NORMS | {"batch": COUNT, "lr": AMOUNT, "seed": WHOLE}),
-    "feature-map": (_MAP, {"classes": _all(TEXT)}),
+    "feature-map": (_MAP, {"classes": _all(TEXT), **dict.fromkeys(("examples_per_class", "drawn"), COUNT)}),
     "performance": (dict.fromkeys(("evaluation", "step", "overhead", "memory"), TABLE), {}),
     "retinanet-rectangles": (
         dict.fromkeys(("before", "after", "found"), ("a list", lambda v: isinstance(v, list))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from statistics import median
 
 import torch
@@ -119,6 +119,10 @@ def _spread(x: Tensor) -> float:
     return x.std((0, 2, 3)).square().mean().sqrt().item()
 
 
+def _passed(version: str) -> str:
+    return f"{100 * _through_third_stage(version):.0f}%"
+
+
 def _share(version: str) -> str:
     return f"{100 * median(branch_share(version, seed) for seed in _SEEDS):.0f}%"
 
@@ -127,13 +131,12 @@ def _times(version: str, depth: int) -> str:
     return f"{float(f'{_at_first_block(version, depth):.2g}'):,.0f}"
 
 
-# Quoted on the page: the whole gradient at the first block, in units of the last, rounded to two digits; what the
-# shortcuts of the third stage pass; and how large a branch is beside the sum.
+# Quoted on the page, at 200 layers: the whole gradient at the first block, in units of the last and rounded to two
+# digits; what the shortcuts of the third stage pass; and how large a branch is beside the sum.
 for _version in _LOOK:
-    for _depth in _DEPTHS:
-        value(f"arch-gradient-{_version}-{_depth}")(lambda version=_version, depth=_depth: _times(version, depth))
-    value(f"arch-shortcut-{_version}")(lambda version=_version: f"{100 * _through_third_stage(version):.0f}%")
-    value(f"arch-share-{_version}")(lambda version=_version: _share(version))
+    value(f"arch-gradient-{_version}")(partial(_times, _version, 200))
+    value(f"arch-shortcut-{_version}")(partial(_passed, _version))
+    value(f"arch-share-{_version}")(partial(_share, _version))
 
 
 def _gradients_alt() -> str:

@@ -177,8 +177,8 @@ def _features_alt() -> str:
     first, second, third = (record.result["agreement"][when] for when in WHEN)
     return (
         "Three maps of the same test images, colored by class. With random weights the colors are mixed, with "
-        "pre-trained ones some classes gather, and after fine-tuning most form islands. The nearest neighbor has the "
-        f"same class for {first:.0f}, {second:.0f} and {third:.0f} percent of the images."
+        "pre-trained ones like images draw together, and after fine-tuning several classes form groups of their own. "
+        f"The nearest neighbor has the same class for {first:.0f}, {second:.0f} and {third:.0f} percent of the images."
     )
 
 
