@@ -122,7 +122,8 @@ class Session:
         self.devices: list[str] = log.get("devices", [])
         self.peak: int | None = log.get("peak")
         self.trained = self.before = float(log.get("seconds", 0.0))
-        self.kept, self.asked = self.start, 0
+        self.done = self.kept = self.start
+        self.asked = 0
         if self.start and state.engine.is_main:
             report(f"resumed at step {self.start:,} of {steps:,}")
         hidden = True if not state.engine.is_main else None if bar is None else not bar
@@ -146,9 +147,10 @@ class Session:
 
     def __call__(self, step: int, lr: float, loss: float) -> bool:
         """Log a step, and keep the state now and then; return whether the step is a point of the curve."""
-        done = step + 1
-        self.trained = self.before + time.monotonic() - self.began
-        rate = self.batch * (done - self.start) / (self.trained - self.before)
+        done = self.done = step + 1
+        passed = time.monotonic() - self.began
+        self.trained = self.before + passed
+        rate = self.batch * (done - self.start) / max(passed, 1e-9)  # some clocks stand still for a short step
         self.bar.update()
         self.bar.set_postfix(loss=f"{loss:.3f}", lr=f"{lr:.2g}", images_per_second=f"{rate:.0f}", refresh=False)
         self.recent.append(loss)
@@ -159,7 +161,7 @@ class Session:
             self.recent.clear()
         if time.monotonic() - self.saved > KEPT_EVERY:
             self.save(done)
-        if self.state.path and (number := self.state.engine.agree(self.asked)) and done < self.steps:
+        if self.state.path and (number := self.state.engine.agree(self.asked)):
             self.save(done)
             raise Stopped(self._told("stopped", done), number)
         return is_point
@@ -196,7 +198,7 @@ class Session:
 
         def note(number: int, _: object) -> None:
             if self.asked:
-                raise Stopped(self._told("stopped", self.bar.n), number)
+                raise Stopped(self._told("stopped", self.done), number)
             self.asked = number
             with suppress(OSError):  # not print, which may be what was interrupted
                 os.write(2, b"\nstopping after this step; once more stops at once\n")

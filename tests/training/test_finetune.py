@@ -444,6 +444,24 @@ def test_a_signal_keeps_the_step_under_way(tmp_path, monkeypatch, capsys, number
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_signal_in_the_last_step_leaves_only_the_evaluation(tmp_path, monkeypatch, capsys):
+    make_folders(tmp_path / "images")
+    monkeypatch.setattr(train, "rule", lambda examples, size, **changes: finetune.Recipe(20, 16, (0, 1), **changes))
+    accumulate = loop.accumulate
+
+    def killed(*args):
+        os.kill(os.getpid(), signal.SIGINT)
+        return accumulate(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "accumulate", killed)
+        assert command(tmp_path, "--batch", "8") == 130
+    assert "stopped at step 1 of 1; step 1 is kept" in capsys.readouterr().err
+    monkeypatch.setattr(loop, "accumulate", None)
+    assert command(tmp_path, "--batch", "8") == 0
+    assert runs.read(tmp_path / "logs" / "run" / "run.json").curve["step"] == [1]
+
+
 def test_a_second_signal_stops_at_once_and_a_run_that_keeps_nothing_says_so(tmp_path, monkeypatch, capsys):
     make_folders(tmp_path / "images")
     monkeypatch.setattr(train, "rule", tiny_rule)
