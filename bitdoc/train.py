@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,17 +112,25 @@ def parser() -> command.Parser:
     return parser
 
 
-def _log_to(folder: Path) -> None:
-    """Log to ``folder/train.log`` and to standard error; of several processes, only the main one does."""
+@contextmanager
+def _logged_to(folder: Path) -> Iterator[None]:
+    """Log to ``folder/train.log`` and to standard error while the block runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    log.setLevel(logging.DEBUG)
-    log.handlers.clear()
     to_file = logging.FileHandler(folder / "train.log", encoding="utf-8", errors="backslashreplace")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     to_screen = logging.StreamHandler()
     to_screen.setLevel(logging.INFO)
+    before = log.level
+    log.setLevel(logging.DEBUG)
     for handler in (to_file, to_screen):
         log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+        for handler in (to_file, to_screen):
+            log.removeHandler(handler)
+            handler.close()
 
 
 def _prepared(order: Order, engine: Engine) -> Job:
@@ -154,20 +164,25 @@ def run(order: Order) -> runs.RunRecord:
     engine = Engine.start(precision=order.precision, compiled=order.compile)
     job, file = _prepared(order, engine), order.folder / "run.json"
     made = _made_before(job, file)
-    if engine.is_main:
-        _log_to(order.folder)
-    if made:
-        log.info("this run was made before, top-1 %s %%; its record is left alone: %s", made.result["top1"], file)
-        engine.finish()
-        return made
+    with _logged_to(order.folder) if engine.is_main else nullcontext():  # of several processes, only the main one
+        if made:
+            result = made.result["top1"]
+            log.info("this run was made before, top-1 %s %%; its record is left alone: %s", result, file)
+        else:
+            made = _make(order, job, file)
+    engine.finish()
+    return made
+
+
+def _make(order: Order, job: Job, file: Path) -> runs.RunRecord:
     images = f"{len(job.task.train)} training and {len(job.task.test)} test images"
+    engine = job.engine
     log.info("%s on %s: %s, on %s in %s", job.name, job.task.train.name, images, engine.device, engine.precision)
     log.info("%s", job.recipe)
     checkpoint = order.checkpoint if order.save else None
     _, record = carry_out(job, "train", order.name, checkpoint=checkpoint, eval_every=order.eval_every)
     if engine.is_main:
         log.info("record: %s", runs.write(record, file))
-    engine.finish()
     return record
 
 

@@ -34,7 +34,9 @@ def class_folders(root: Path, name: str, split: str) -> Images:
     if not root.is_dir():
         raise DataError(f"no folder {root}; expected class folders {root}/<class>/<image>")
     left: _Left = {}
-    classes, paths, labels = [], [], []
+    classes: list[str] = []
+    paths: list[Path] = []
+    labels: list[int] = []
     for entry in _visible(root):
         if not entry.is_dir():
             left.setdefault("beside the class folders", []).append(entry)

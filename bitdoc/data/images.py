@@ -86,7 +86,7 @@ class Images:
             (_, h, w), (_, height, width) = found[0].shape, found[other].shape
             raise DataError(
                 f"the images of {self.name} differ in size ({paths[0]} has {w} x {h} pixels, {paths[other]} has "
-                f"{width} x {height}); pre-training needs one size: resize the files first"
+                f"{width} x {height}); only squeezed to a square of one side can they be stacked"
             )
         return torch.stack(found)
 

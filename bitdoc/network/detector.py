@@ -129,15 +129,20 @@ def retinanet(
     half = [0.5, 0.5, 0.5]
     settings = {"min_size": side, "max_size": side, "image_mean": half, "image_std": half} | options
     model = RetinaNet(pyramid, classes, anchor_generator=anchors(smallest), **settings)
-    model.register_forward_pre_hook(_check_labels, with_kwargs=True)
+    model.register_forward_pre_hook(_check_call, with_kwargs=True)
     return model
 
 
-def _check_labels(model: RetinaNet, arguments: tuple, named: dict) -> None:
-    """Refuse labels that are no classes: torchvision would count those below 0 from the last class backwards."""
-    targets = named.get("targets", arguments[1] if len(arguments) > 1 else None)
+def _check_call(model: RetinaNet, arguments: tuple, named: dict) -> None:
+    """What is asked before each call of the detector."""
+    if model.training:
+        _check_labels(model, named.get("targets", arguments[1] if len(arguments) > 1 else None) or [])
+
+
+def _check_labels(model: RetinaNet, targets: list[dict[str, Tensor]]) -> None:
+    """Refuse labels that are no classes: as indices, those below 0 would count from the last class backwards."""
     classes = model.head.classification_head.num_classes
-    for target in (targets or ()) if model.training else ():
+    for target in targets:
         labels, boxes = target["labels"], target["boxes"]
         if labels.is_floating_point() or labels.dtype == torch.bool or labels.shape != boxes.shape[:1]:
             raise ValueError(
@@ -210,6 +215,7 @@ def answers(model: RetinaNet, images: list[Tensor], targets: list[dict[str, Tens
     from torchvision.models.detection._utils import Matcher
     from torchvision.ops import box_iou
 
+    _check_labels(model, targets)
     model.eval()
     seen, boxes = model.transform(images, targets)
     levels = list(model.backbone(seen.tensors).values())

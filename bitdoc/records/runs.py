@@ -50,7 +50,7 @@ class RunRecord:
     model : str
         ``"BiT-M-R50x3"``, or an architecture alone (``"R26x0.5"``) for a network that starts from random weights.
     setting : dict
-        Everything chosen: data sets and their encoding, examples per class, seeds, digest of the chosen indices,
+        Everything chosen: data sets and their encoding, examples per class, seeds, digests of the images,
         hyperparameters, SHA-256 of the weights it started from. Numbers, strings, lists and None only.
     result : dict
         Everything measured: accuracies in percent, losses.

@@ -102,8 +102,8 @@ NEEDED: dict[str, tuple[dict[str, Kind], dict[str, Kind]]] = {
         ("mixup-memorize", "mixup-memorize-choice"),
         (_TOP1 | _TRAIN, {"mixup": AMOUNT, "random_labels": SHARE, "base_lr": AMOUNT}),
     ),
-    **dict.fromkeys(("norm-batch-size", "norm-batch-size-choice", "norm-upstream"), (_TOP1, _NORMS)),
-    **dict.fromkeys(("norm-transfer", "norm-transfer-choice"), (_TOP1, _NORMS)),
+    **dict.fromkeys(("norm-batch-size", "norm-batch-size-choice"), (_TOP1, _NORMS)),
+    "norm-equal-updates": (_TOP1 | {"held_out": PERCENT}, _NORMS | {"batch": COUNT, "lr": AMOUNT, "seed": WHOLE}),
     "feature-map": (_MAP, {"classes": _all(TEXT)}),
     "performance": (dict.fromkeys(("evaluation", "step", "overhead", "memory"), TABLE), {}),
     "retinanet-rectangles": (

@@ -59,6 +59,10 @@ class Task:
         train, test = (replace(part, interpolation=interpolation) for part in (self.train, self.test))
         return replace(self, train=train, test=test)
 
+    def told(self) -> dict[str, Any]:
+        """What a record says of the images, as they are now, and of how they were chosen."""
+        return identity.told_of_data(self.train, self.test) | self.setting
+
     @property
     def scored(self) -> data.Images:
         """The test images, resized already if they are."""
@@ -125,9 +129,8 @@ class Job:
         task = task.interpolated(recipe.interpolation)
         with engine.main_first():
             network, origin = starting_network(name, len(task.train.classes), directory, seed)
-        told = identity.told_of_data(task.train, task.test)
         more = {"model": name, "seed": seed, "precision": engine.precision} | (chosen or {})
-        return cls(name, task, recipe, seed, engine, network, origin | told | task.setting | more)
+        return cls(name, task, recipe, seed, engine, network, origin | task.told() | more)
 
     @property
     def run(self) -> dict[str, Any]:

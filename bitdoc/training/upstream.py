@@ -17,7 +17,7 @@ import torch
 from bitdoc import data
 from bitdoc.network import weights
 from bitdoc.network.resnet import build
-from bitdoc.records.files import cache_folder, written_atomically
+from bitdoc.records.files import cache_folder, is_whole_zip, written_atomically
 from bitdoc.training.engine import Engine, TrainingError
 from bitdoc.training.loop import generator, mixed_micro_batches, random_resized_crop, train
 from bitdoc.training.pretrain import pretrain
@@ -142,11 +142,9 @@ def provide(
             f"no weights of {name}: pre-training {choice.model} on {choice.dataset}, {choice.phases}{begin}", flush=True
         )
     pretrain(choice, datadir, workdir, engine=engine, directory=directory)
-    if engine.is_main and not (cache_folder() / model.file).exists():  # the first weights stay: runs may use them
-        with (
-            (workdir / f"{choice.tag}.npz").open("rb") as made,
-            written_atomically(cache_folder() / model.file) as file,
-        ):
+    kept = cache_folder() / model.file
+    if engine.is_main and not (kept.is_file() and is_whole_zip(kept)):  # the first weights stay: runs may use them
+        with (workdir / f"{choice.tag}.npz").open("rb") as made, written_atomically(kept) as file:
             shutil.copyfileobj(made, file)
     engine.agree(None)
 

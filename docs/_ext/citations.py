@@ -1,6 +1,7 @@
 """Sphinx extension: the bibliography names a work as the text cites it, "Kolesnikov et al., 2020".
 
-Two works of the same authors and year get a letter, in the text and in the list alike.
+Two works of the same authors and year get a letter, in the text and in the list alike. And each work is listed once,
+however often the page is asked for: sphinxcontrib-bibtex fills the same nodes anew each time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinxcontrib.bibtex.domain import BibliographyKey
+from sphinxcontrib.bibtex.nodes import bibliography
 
 
 def label(entry: Entry) -> str:
@@ -50,8 +54,22 @@ def tell_apart(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
                 entry.fields["year"] += letter
 
 
+class EmptyEntries(SphinxPostTransform):
+    """Empty the entries of the list before they are filled."""
+
+    default_priority = 4  # sphinxcontrib-bibtex fills them at 5
+
+    def run(self, **kwargs) -> None:
+        """Empty those of this page."""
+        known = self.env.get_domain("cite").bibliographies
+        for node in self.document.findall(bibliography):
+            for entry in known[BibliographyKey(node["docname"], node["ids"][0])].citation_nodes.values():
+                entry.clear()
+
+
 def setup(app: Sphinx) -> dict:
     """Register the style and the hook."""
     register_plugin("pybtex.style.formatting", "author_year", Style)
+    app.add_post_transform(EmptyEntries)
     app.connect("env-before-read-docs", tell_apart)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 STYLE_SHEET = "mathfont.css"
 # ASCII, Latin-1 signs, dotless letters, accents, Greek, punctuation, letter-like signs, arrows, operators, brackets and
-# the mathematical alphabets (italic, bold, script, double-struck; upright is ASCII).
+# the mathematical alphabets (italic, bold, script, double-struck, its digits; upright is ASCII).
 CHARACTERS = frozenset(
     code
     for first, last in (
@@ -38,6 +38,7 @@ CHARACTERS = frozenset(
         *((0x2010, 0x205F), (0x20D0, 0x20E1), (0x2100, 0x214F), (0x2190, 0x21FF), (0x2200, 0x22FF), (0x2308, 0x230B)),
         *((0x23B4, 0x23B5), (0x23DC, 0x23E1), (0x25A0, 0x25CF), (0x27E6, 0x27EB), (0x27F5, 0x27FC), (0x2A00, 0x2A06)),
         *((0x2A7D, 0x2A7E), (0x2AAF, 0x2AB0), (0x1D400, 0x1D537), (0x1D538, 0x1D56B), (0x1D6A4, 0x1D7CB)),
+        (0x1D7D8, 0x1D7E1),
     )
     for code in range(first, last + 1)
 )

@@ -171,7 +171,7 @@ def test_sizes_that_differ_are_named_with_their_files(tmp_path):
     picture(tmp_path / "train" / "dog" / "9.png", (5, 6))
     images = data.load("folder", "train", tmp_path)
     with pytest.raises(
-        data.DataError, match=r"0.png has 12 x 8 pixels, .*9.png has 6 x 5\); pre-training needs one size"
+        data.DataError, match=r"0.png has 12 x 8 pixels, .*9.png has 6 x 5\); only squeezed to a square"
     ):
         images.fetch(torch.tensor([0, 6]))
 

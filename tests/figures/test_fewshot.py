@@ -6,7 +6,8 @@ import pytest
 from standins import stand_in
 
 from bitdoc.figures import draw, registry, tables, values
-from bitdoc.figures.fewshot import lead, r50x3, sizes
+from bitdoc.figures.fewshot import r50x3
+from bitdoc.figures.fewshot import tables as page
 from bitdoc.figures.fewshot.runs import median, records_of
 from bitdoc.literature import published
 from bitdoc.records import runs
@@ -40,7 +41,7 @@ def test_the_measured_panel_has_the_papers_layout(results):
     assert [t.get_text() for t in right.get_xticklabels()] == ["R14x0.125", "R26x0.25", "R26x0.5", "R50x1", "R50x3"]
     assert {"100,000, 5", "10,000, 1"} <= {t.get_text() for t in right.texts}
     assert "100,000, 5 per class: R26x0.25 22, R26x0.5 31" in registry()["few-shot"].alt
-    assert "older code" in registry()["few-shot"].caption and "stand-in" in registry()["few-shot"].caption
+    assert "older code" in registry()["few-shot"].measured and "stand-in" in registry()["few-shot"].measured
 
 
 def test_networks_that_were_fine_tuned_otherwise_are_not_joined(results):
@@ -115,7 +116,7 @@ def test_the_table_of_upstream_networks_shows_the_newest_run_of_each_size(result
         record = stand_in("R26x0.25", 1, day, top1, **setting)
         record = replace(record, experiment="pretrain", name=f"run-{day}", date=f"2026-01-0{day}T00:00:00+00:00")
         runs.write(replace(record, cost={"seconds": 600}))
-    rows = sizes.upstream()
+    rows = page.upstream()
     assert rows[1] == ["R14x0.125", "10,000", "not measured yet", ""]
     assert rows[3] == ["R26x0.25", "10,000", "12.5%", "0.13 million"]
     assert rows[4][2] == "not measured yet"
@@ -156,7 +157,7 @@ def test_subsets_and_steps_are_as_the_page_says():
 
 
 def test_the_table_of_medians_shows_median_and_range():
-    rows = lead.medians()
+    rows = page.medians()
     assert rows[0] == ["network", "1", "2", "5", "10"] and len(rows) == 6
     ours = sorted(r.result["top1"] for r in records_of(fig6.SHIPPED) if r.setting["examples_per_class"] == 5)
     assert rows[1][3] == f"{ours[2]:.1f} ({ours[0]:.1f}–{ours[-1]:.1f})"

@@ -25,9 +25,9 @@ def misnamed(id: str, theme: str) -> list[str]:
     for text in fig.findobj(Text):
         for name, colors in allowed.items():
             found = to_hex(text.get_color()).upper()
-            if re.match(rf"{re.escape(name)}\b", text.get_text(), re.IGNORECASE):
-                if found not in {color.upper() for color in colors | plain}:
-                    wrong.append(f"{text.get_text()!r} in {found}, not {style.MEANINGS[name]}")
+            named = re.match(rf"{re.escape(name)}\b", text.get_text(), re.IGNORECASE)
+            if named and found not in {color.upper() for color in colors | plain}:
+                wrong.append(f"{text.get_text()!r} in {found}, not {style.MEANINGS[name]}")
     return wrong
 
 

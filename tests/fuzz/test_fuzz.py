@@ -9,7 +9,7 @@ import pytest
 from fuzz.mutations import KINDS, ODD, mutated, odd
 from fuzz.run import trial
 
-TRIALS = {"pictures": 100, "weights": 30, "tensors": 20, "checkpoints": 60, "records": 60}
+TRIALS = {"pictures": 100, "weights": 30, "tensors": 20, "checkpoints": 60, "records": 60, "train": 12, "pretrain": 8}
 
 
 @pytest.mark.parametrize("target", TRIALS)

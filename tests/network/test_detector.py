@@ -150,6 +150,8 @@ def test_labels_that_are_no_classes_are_refused(labels, told, named):
     images = [torch.rand(3, 64, 64)]
     with pytest.raises(ValueError, match=told):
         model(images, targets=targets) if named else model(images, targets)
+    with pytest.raises(ValueError, match=told):
+        detector.answers(model, images, targets)
     with pytest.raises(ValueError, match=r"\(2,\) torch.int64 labels for 1 boxes"):
         model(images, [{"boxes": boxes[:1], "labels": torch.tensor([0, 1])}])
 

@@ -12,6 +12,7 @@ import time
 import pytest
 import torch
 from folders import make_folders
+from PIL import Image
 
 from bitdoc import data, train
 from bitdoc.network import weights
@@ -400,7 +401,8 @@ class TestFingerprint:
         assert identity.fingerprint(other)[0] != identity.fingerprint(folders)[0]
 
     def test_files_are_told_by_what_they_hold(self, tmp_path):
-        make_folders(tmp_path / "a", size=(8, 10))
+        make_folders(tmp_path / "a")
+        Image.new("RGB", (9, 8)).save(tmp_path / "a/train/cat/2.png")
         one = data.load("folder", "train", tmp_path / "a")
         assert one.pixels is None
         shutil.copytree(tmp_path / "a", tmp_path / "b")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from folders import make_folders
+from PIL import Image
 
 from bitdoc import data
 from bitdoc import pretrain as command
@@ -139,6 +140,7 @@ def test_other_data_are_another_run(upstream, tmp_path, monkeypatch, kept, chang
 def test_folders_of_pictures_of_many_sizes_are_pre_trained_on(tmp_path, monkeypatch):
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path / "results"))
     make_folders(tmp_path / "images", size=(24, 30), per_class=8)
+    Image.new("RGB", (50, 40)).save(tmp_path / "images/train/cat/2.png")
     flags = ["--dataset", "folder", "--datadir", str(tmp_path / "images"), "--workdir", str(tmp_path / "work")]
     flags += ["--model", "R14x0.25", "--phases", "16x1", "--batch", "8", "--smallest_crop", "0.25"]
     assert command.main(flags) == 0
@@ -259,4 +261,4 @@ def test_an_incomplete_data_set_is_named(tmp_path, capsys):
     (tmp_path / "tiny-imagenet-200").mkdir()
     (tmp_path / "tiny-imagenet-200" / "wnids.txt").write_text("n1\nn2")
     assert command.main(["--datadir", str(tmp_path), "--workdir", str(tmp_path / "w")]) == 1
-    assert "incomplete: found 2 of 200 classes and 0 of 1000 train images" in capsys.readouterr().err
+    assert "incomplete: found 2 of 200 classes and 0 of 100000 train images" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import torch
 
 from bitdoc import data
 from bitdoc.network import weights
-from bitdoc.records import runs
+from bitdoc.records import files, runs
 from bitdoc.studies.fewshot import fig6
 from bitdoc.studies.fewshot import sweep as fewshot
 from bitdoc.training import finetune, pretrain, recipe, upstream
@@ -61,6 +61,19 @@ def test_pre_trains_once_and_then_sweeps(world, capsys):
     )
     assert command("--run", "--seeds", "0", "1", "2") == 0
     assert "pre-training" not in capsys.readouterr().out and len(runs.load(fig6.EXPERIMENT)) == 3
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:2000], lambda raw: raw[:3000] + b"x" + raw[3001:], lambda raw: b""]
+)
+def test_a_damaged_network_in_the_cache_is_made_again(world, capsys, damage):
+    upstream.provide(NAME, None, None, None, Engine())
+    kept = files.cache_folder() / f"{NAME}.npz"
+    whole = kept.read_bytes()
+    kept.write_bytes(damage(whole))
+    upstream.provide(NAME, None, None, None, Engine())
+    assert f"{kept} is truncated or altered and is passed over" in capsys.readouterr().err
+    assert kept.read_bytes() == whole
 
 
 def test_a_grown_network_is_measured_beside_its_parent_and_random_weights(world, monkeypatch, capsys):

@@ -81,13 +81,11 @@ def _draw_measured(ax: Axes) -> None:
             draw_runs(ax, records, COLOURS[colour], text, beside, xytext=(6, height))
 
 
-def _caption() -> str:
+def _measured_how() -> str:
     return (
-        "ResNet-50x3 on CIFAR-10, all 10,000 test images. **Left, published:** the five runs of each upstream set "
-        "(hollow squares) and their medians (joined by dashes), read off Fig. 6 of {cite:t}`kolesnikov2020bit`, and "
-        "five runs of a course report (crosses) {cite:p}`cicorias`. **Right, measured here:** dots are runs, lines "
-        "join medians (the parent's a little to the right, to be seen). "
-        f"{runs.provenance(_measured())}"
+        "Published: the five runs of each upstream set (hollow squares), read off Fig. 6, and five runs of a course "
+        "report (crosses). Measured: dots are runs on all 10,000 test images, lines join medians; the parent stands a "
+        f"little to the right, to be seen. {runs.provenance(_measured())}"
     )
 
 
@@ -110,7 +108,15 @@ def _alt() -> str:
     )
 
 
-@figure("few-shot-r50x3", caption=_caption, alt=_alt)
+@figure(
+    "few-shot-r50x3",
+    caption=(
+        "ResNet-50x3 on CIFAR-10 by number of examples. Left: published {cite:p}`kolesnikov2020bit,cicorias`. Right: "
+        "measured here, grown from R50x1, beside that parent and random weights."
+    ),
+    alt=_alt,
+    measured=_measured_how,
+)
 def r50x3() -> Figure:
     """Accuracy of R50x3 against examples per class: published on the left, measured here on the right."""
     fig, axes = new(7.6, 4.2, columns=2, sharey=True)

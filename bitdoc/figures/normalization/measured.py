@@ -166,8 +166,8 @@ def trained() -> Figure:
         _label_apart(ax, ends, gap=0.09)
         ax.set(xlabel="layer", xlim=(1, len(layers) + 2.4))
         ax.set_xticks(layers)
-    panels[0].set(ylabel="offset of a channel")
-    panels[1].set(ylabel="channels stuck, %")
+    panels[0].set(ylabel="offset of a channel", title="GN leaves it, BN takes it, WS takes part")
+    panels[1].set(ylabel="channels stuck, %", title="stuck: most with GN alone")
     return fig
 
 

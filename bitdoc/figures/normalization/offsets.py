@@ -125,9 +125,9 @@ def offset() -> Figure:
     left.set(xlabel="sum of weights × mean input", ylabel="mean of the channel", title="a filter's sum pushes it")
     left.annotate("GN", (0.75, 0.75), (0.55, 1.05), color=style.COLOURS["orange"], fontsize=9.5)
     left.text(0.12, -0.25, "GN + WS", color=style.COLOURS["orange"], fontsize=9.5)
-    _lines(middle, "offset", 1, {"GN": (11, 0.78), "GN + WS": (13, 0.11), "BN": (4, -0.06)})
+    _lines(middle, "offset", 1, {"GN": (11, 0.8), "GN + WS": (13, 0.11), "BN": (4, -0.06)})
     middle.set(ylabel="offset of a channel", title="GN leaves the offset", ylim=(-0.12, 0.95))
-    _lines(right, "stuck", 100, {"GN": (9, 13), "GN + WS": (13, 2), "BN": (4, -2)})
+    _lines(right, "stuck", 100, {"GN": (4.5, 17), "GN + WS": (13, -2), "BN": (4, -2)})
     right.set(ylabel="channels stuck, %", title="and channels get stuck", ylim=(-4, 40))
     return fig
 

@@ -162,7 +162,7 @@ def make(run: Run, images: data.Images, test: data.Images, model: str = MODEL, p
         run.experiment,
         run.name,
         model,
-        task.setting | chosen | recipe | Engine().plain(),
+        task.told() | chosen | recipe | Engine().plain(),
         result | calibration(score.logits, task.test.labels),
         curve,
         {name: round(seconds, 1) for name, seconds in cost.items()},

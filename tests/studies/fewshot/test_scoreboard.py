@@ -79,10 +79,10 @@ def test_each_row_can_say_yes_and_no(results):
     wide, narrow, tenth = board.NETWORK, board.NARROWER, board.TENTH
     luck = (-4, -2, 0, 2, 4)
 
-    def make(one, two, five, ten, spread_at_five):
+    def make(one, two, five, ten, spread_at_five, scratch=12):
         for shots, level, scale in ((1, one, 1), (2, two, 1), (5, five, spread_at_five), (10, ten, spread_at_five)):
             write(wide, shots, [level + scale * x for x in luck])
-            write(board.SCRATCH, shots, [12 + x for x in luck])
+            write(board.SCRATCH, shots, [scratch + x for x in luck])
             write(wide + tenth, shots, [level - 9 + scale * x for x in luck])
             write(narrow, shots, [level - 8 + scale * x for x in luck])
             write(narrow + tenth, shots, [level - 10 + scale * x for x in luck])
@@ -91,12 +91,12 @@ def test_each_row_can_say_yes_and_no(results):
     assert [row.agrees for row in board.behaviors()] == ["yes"] * 6
     for path in results.rglob("*.json"):
         path.unlink()
-    make(10, 9, 8, 7, 5)
-    for shots, level in ((1, 10), (5, 8)):
+    make(40, 39, 38, 37, 5, scratch=42)
+    for shots, level in ((1, 40), (5, 38)):
         write(wide + tenth, shots, [level + 9 + x for x in luck])
         write(wide, shots, [level + (5 if shots == 5 else 1) * x for x in luck])
-    write(narrow + tenth, 5, [8 - 2 + x for x in luck])
-    write(narrow, 5, [8 + 5 * x for x in luck])
+    write(narrow + tenth, 5, [38 - 2 + x for x in luck])
+    write(narrow, 5, [38 + 5 * x for x in luck])
     assert [row.agrees for row in board.behaviors()] == ["no"] * 6
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from bitdoc import data
+from bitdoc.network.norms import standardize
 from bitdoc.network.resnet import build
 from bitdoc.records import runs
 from bitdoc.studies.normalization import batch_size, channels, equal_updates
@@ -44,7 +45,7 @@ def test_the_study_from_runs_to_records(task, monkeypatch):
         assert record.setting["updates"] == 3
         assert record.result["diverged_at"] is None
         assert record.result["train_loss"] > 0
-        assert len(record.curve["layer"]) == len(record.curve["offset"]) == len(record.curve["stuck"]) == 8
+        assert len(record.setting["layers"]) == len(record.curve["offset"]) == len(record.curve["stuck"]) == 8
     assert len(said) == 3
     paths = {path: path.stat().st_mtime_ns for path in runs.folder().rglob("*.json")}
     equal_updates.run_equal_updates(task, **options)
@@ -128,6 +129,20 @@ def test_normalized_is_the_layer_without_its_scale_and_offset(kind):
         norm.weight *= 2
         norm.bias += 1
     assert torch.allclose(2 * channels.normalized(norm, x) + 1, norm(x), atol=1e-5)
+
+
+def test_in_the_last_layer_five_of_nine_taps_lie_over_the_padding():
+    """At 32 pixels the last 3x3 convolution sees maps of 2x2: what is used of a standardized filter sums to no zero."""
+    torch.manual_seed(0)
+    model = build("R14x0.125", 10, norm_kind="group", standardized=True)
+    conv = model.get_submodule("stages.3.0.conv_b")
+    sides = []
+    conv.register_forward_hook(lambda layer, inputs, output: sides.append((inputs[0].shape[-1], output.shape[-1])))
+    model(torch.zeros(1, 3, 32, 32))
+    assert sides == [(2, 1)]
+    used = standardize(conv.weight)[:, :, 1:, 1:]
+    assert (standardize(conv.weight).sum((1, 2, 3)).abs() < 1e-3).all()
+    assert used.sum((1, 2, 3)).abs().mean() > 1
 
 
 def test_another_layer_is_refused():
