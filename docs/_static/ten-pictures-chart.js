@@ -3,7 +3,7 @@
   "use strict";
 
   const SHOTS = [1, 2, 5, 10];
-  const PLOT = { left: 40, right: 285, top: 14, bottom: 205 };
+  const PLOT = { left: 40, right: 300, top: 20, bottom: 205 };
   const HTML = `
     <svg viewBox="0 0 400 245" role="img"></svg>
     <fieldset class="tp-guess"><legend>Your guess first: draw it in the chart</legend>${SHOTS
@@ -69,12 +69,12 @@
       let svg = [0, 25, 50, 75, 100].map((y) => `<path class="tp-grid" d="M${left} ${this.up(y)}H${right}"/>` +
         text(left - 6, this.up(y) + 4, y, "end")).join("") +
         SHOTS.map((k) => text(this.across(k), bottom + 18, k, "middle")).join("") +
-        text((left + right) / 2, bottom + 36, "pictures of each class", "middle") + text(left, 9, "named rightly, %", "start");
+        text((left + right) / 2, bottom + 36, "pictures of each class", "middle") + text(0, 11, "named rightly, %", "start");
       if (this.revealed) {
-        const ends = { "BiT-S": 5, "BiT-M": 3, "BiT-L": 1, "fine-tuned": -2, probe: 10 };
+        const ends = { "BiT-S": 5, "BiT-M": 3, "BiT-L": 1, "fine-tuned": -3, probe: 12 };
         for (const { name, points } of this.curves) {
           const [k, y] = points[points.length - 1];
-          const label = name.startsWith("BiT") ? `${name}, published` : `miniature, ${name}`;
+          const label = name.startsWith("BiT") ? `${name}, published` : name;
           svg += `<path class="tp-curve tp-${name.toLowerCase()}" d="${path(points)}"/>` +
             text(this.across(k) + 8, this.up(y) + ends[name], label, "start", "tp-name");
         }

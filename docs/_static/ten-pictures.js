@@ -61,8 +61,8 @@
       .map(([kind, name]) => `<label class="tp-${kind}"><input type="radio" name="tp-kind" value="${kind}"> ${name}
         <b data-part="${kind}">–</b><span class="tp-track"><i data-part="${kind}-bar"></i></span></label>`).join("")}</fieldset>
     <p class="tp-said" data-part="said" role="status">Click pictures to choose what is learned from, then press the button.</p>
-    <div class="tp-heads" aria-hidden="true"><span>Learn from the framed ones: click to choose</span>
-      <span>Test pictures, the hardest first: faded is wrong</span></div>
+    <div class="tp-heads" aria-hidden="true"><span>Framed ones are learned from</span>
+      <span>Test pictures, hardest first: faded is wrong</span></div>
     <div role="grid" aria-multiselectable="true" data-part="grid"
       aria-label="Ten classes: ten pictures to learn from, twenty test pictures. Arrow keys move, Enter chooses."></div>
     <div class="tp-below">

@@ -90,7 +90,7 @@ def test_weights_come_back_from_the_page_s_file():
             exact = standardize(modules[name].weight.detach().float())
             step = exact.abs().amax((1, 2, 3)) / (127 if kind == "i1" else 32767)
             error = (standardize(values) - exact).abs().amax((1, 2, 3))
-            assert (error < 0.6 * step + 1e-5).all(), name
+            assert (error < 0.75 * step + 1e-5).all(), name
         else:
             assert torch.equal(values, torch.stack([modules[name].weight, modules[name].bias]).detach().float())
     assert len(data) - at < 4
