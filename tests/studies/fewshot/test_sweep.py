@@ -8,8 +8,7 @@ import torch
 from standins import stand_in
 
 from bitdoc import data
-from bitdoc.figures.fewshot import lead as figures
-from bitdoc.figures.fewshot import r50x3
+from bitdoc.figures.fewshot import r50x3, tables
 from bitdoc.records import runs
 from bitdoc.studies import probe
 from bitdoc.studies.fewshot import fig6, sweep
@@ -68,7 +67,7 @@ def test_the_settings_in_use_are_the_best_of_the_recorded_trials(start):
     used = sweep.recipe_for(fig6.Run(start, "fine-tune", 5, 0), images)
     trials = runs.load("few-shot-choice", model=start, method="fine-tune", examples_per_class=5)
     trials = [r for r in trials if r.setting["subset_seed"] in (0, 1)]  # the subsets that saw every setting
-    settings = runs.group(trials, lambda r: (r.setting["base_lr"], *figures._enlarged(r).split(", ")))
+    settings = runs.group(trials, lambda r: (r.setting["base_lr"], *tables._enlarged(r).split(", ")))
     whole = {key: [r.result["top1"] for r in group] for key, group in settings.items() if len(group) == 2}
     assert len(whole) > 3
     best = max(whole, key=lambda key: sum(whole[key]))
