@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,3 +100,26 @@ def test_edit_links_lead_somewhere() -> None:
     assert edit_links("api/index") == ["https://host/edit/main/docs/api/index.rst"]
     assert edit_links("gallery/plot_widths") == ["https://host/edit/main/examples/plot_widths.py"]
     assert edit_links("gallery/index") == edit_links("api/generated/bitdoc.network.norms") == []
+
+
+WORKS = """@inproceedings{a, author = {He, Ann and Li, Bo and Wu, Cy}, title = {Deep}, year = {2016}, booktitle = {X}}
+@inproceedings{b, author = {He, Ann and Li, Bo and Wu, Cy}, title = {Clear}, year = {2016}, booktitle = {X}}
+@inproceedings{c, author = {Wu, Cy and He, Ann}, title = {Groups}, year = {2018}, booktitle = {X}}
+"""
+
+
+def test_each_work_is_listed_once_under_the_name_the_text_uses(source: Path) -> None:
+    settings = 'extensions += ["sphinxcontrib.bibtex", "citations"]\nbibtex_bibfiles = ["works.bib"]\n'
+    settings += 'bibtex_default_style = bibtex_reference_style = "author_year"\n'
+    with (source / "conf.py").open("a", encoding="utf-8") as conf:
+        conf.write(settings)
+    (source / "works.bib").write_text(WORKS, encoding="utf-8")
+    (source / "bibliography.rst").write_text("Works\n=====\n\n.. bibliography::\n", encoding="utf-8")
+    cited = ":cite:p:`a`, :cite:p:`b` and :cite:t:`c`.\n\n.. toctree::\n\n   bibliography\n"
+    (source / "index.rst").write_text(INDEX + "\n" + cited, encoding="utf-8")
+    text = re.sub("<[^>]+>", "", page(source))
+    assert "[He et al., 2016b], [He et al., 2016a] and Wu and He [2018]" in text
+    listed = re.sub("<[^>]+>", "", (source / "_build" / "html" / "bibliography.html").read_text(encoding="utf-8"))
+    for label in ("He et al., 2016a", "He et al., 2016b", "Wu and He, 2018"):
+        assert listed.count(f"[{label}]") == 1, label
+    assert listed.count("Deep.") == listed.count("Clear.") == listed.count("Groups.") == 1
