@@ -93,6 +93,7 @@ def test_few_shots_gain_nothing():
         for alpha in (0.1, 1.0):
             points = measured.gains(shots, alpha, noise=noise)
             assert mean(points) < 0 or not clear(points)
+    assert mean(measured.gains(1000, 1.0)) < 0 and clear(measured.gains(1000, 1.0))
 
 
 def test_mixup_lowers_confidence_where_it_was_too_high_and_where_it_was_not():

@@ -145,7 +145,7 @@ def curves() -> Figure:
     axes[1].axhline(100 * (1 - study.FLIPPED), color=style.ink(), linewidth=1.2, ls=":")
     axes[0].set_title(f"Fresh points: {average(0.0):.0f}% without, {average(1.0):.0f}% at α = 1", fontsize=10)
     axes[1].set_title(
-        f"Labels as given: {average(0.0, 'train'):.0f}% without, {average(1.0, 'train'):.0f}%", fontsize=10
+        f"Labels as given: {average(0.0, 'train'):.0f}%; {average(1.0, 'train'):.0f}% at α = 1", fontsize=10
     )
     return fig
 
