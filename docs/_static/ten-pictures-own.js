@@ -90,12 +90,14 @@
     }
 
     async runner() {
-      if (!this.running) {
-        this.say("Loading the network …");
-        await this.loadScript("ten-pictures-weights.js");
-        this.running = new window.tenPictures.Runner(window.tenPicturesWeights);
+      this.running ??= this.loadScript("ten-pictures-weights.js")
+        .then(() => new window.tenPictures.Runner(window.tenPicturesWeights));
+      try {
+        return await this.running;
+      } catch (error) {
+        this.running = null; // so that the next picture tries again
+        throw error;
       }
-      return this.running;
     }
 
     async add(group, files) {
@@ -117,8 +119,8 @@
     }
 
     async see(group, canvas) {
-      const runner = await this.runner();
       this.say("The network looks …");
+      const runner = await this.runner();
       const { data } = canvas.getContext("2d").getImageData(0, 0, SIDE, SIDE);
       this.pictures.push({ group, canvas, features: await runner.features(data) });
       this.show(group);
@@ -126,8 +128,8 @@
 
     async camera(group, card, button) {
       if (card.video) {
-        await this.see(group, square(card.video, card.video.videoWidth, card.video.videoHeight));
-        this.learn();
+        const taken = square(card.video, card.video.videoWidth, card.video.videoHeight);
+        await this.see(group, taken).then(() => this.learn(), (error) => this.say(error.message));
         return;
       }
       try {
