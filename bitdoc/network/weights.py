@@ -222,7 +222,9 @@ def _check_fit(where: str, model: ResNetV2, arrays: Mapping[str, np.ndarray], sh
     missing, extra = [key for key in shapes if key not in arrays], [key for key in arrays if key not in shapes]
     if not (wrong or missing or extra):
         return
-    if not (missing or extra) and all(key.startswith("resnet/head/") for key in wrong):
+    # A head of other classes, and no other shape: all but the last of its dimensions are the model's.
+    heads = [key.startswith("resnet/head/") and arrays[key].shape[:-1] == shapes[key][:-1] for key in wrong]
+    if not (missing or extra) and all(heads) and arrays[wrong[0]].ndim:
         classes = arrays[wrong[0]].shape[-1]
         raise WeightsError(f"{where} has a head of {classes} classes, the model of {model.classes}; use head='new'")
     misshaped = [f"{key} has shape {arrays[key].shape}, expected {shapes[key]}" for key in wrong]

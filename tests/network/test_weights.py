@@ -271,6 +271,14 @@ class TestMisfits:
         text = self.refused(saved, build("R14x0.125", 10))
         assert text == f"{saved} has a head of 5 classes, the model of 10; use head='new'"
 
+    @pytest.mark.parametrize("key", ["bias", "kernel"])
+    @pytest.mark.parametrize("shape", [(), (0,), (5, 1), (1, 1, 7, 5), (1, 1, 1, 256, 5)])
+    def test_a_head_of_another_shape_is_misshaped(self, saved, tiny, key, shape):
+        name = f"resnet/head/conv2d/{key}"
+        change(saved, **{name: np.zeros(shape, np.float32)})
+        text = self.refused(saved, tiny)
+        assert f"{name} has shape {shape}, expected" in text or "a head of 0 classes, the model of 5" in text
+
     def test_a_new_head_needs_the_whole_body(self, saved, tiny):
         change(saved, **{"resnet/group_norm/beta": None, "resnet/head/conv2d/bias": None})
         text = self.refused(saved, tiny, head="new")
