@@ -83,9 +83,14 @@ def live(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Test the package and the built site; arguments after -- go to pytest."""
+    """Test the package, on all cores, and the built site; arguments after -- go to pytest instead."""
     prepare(session)
-    python(session, "-m", "pytest", "-m", "not browser", *session.posargs)
+    if session.posargs:
+        python(session, "-m", "pytest", "-m", "not browser", *session.posargs)
+        return
+    # Side by side, processes would each build the site.
+    python(session, "-m", "pytest", "-m", "not browser", "-n", "auto", "--ignore", "tests/site")
+    python(session, "-m", "pytest", "-m", "not browser", "tests/site")
 
 
 @nox.session
