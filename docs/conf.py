@@ -67,8 +67,9 @@ root_doc = "index"
 templates_path = ["_templates"]
 # sphinx-gallery writes a notebook beside each page; myst-nb would take it for the page itself.
 exclude_patterns = ["_build", "_parts", "gallery/**/*.ipynb", "gallery/*.ipynb", "**/.ipynb_checkpoints"]
-# sphinx-gallery links its own code; codeautolink's second visit to those pages is no news.
-suppress_warnings = ["codeautolink.match_name"]
+# sphinx-gallery links its own code; codeautolink's second visit to those pages is no news. It also warns of a space
+# anywhere in an example's path, and a checkout may stand in such a folder; the names of the examples hold none.
+suppress_warnings = ["codeautolink.match_name", "sphinx_gallery.space_in_filename"]
 
 # -- Pages ------------------------------------------------------------------------------------------------------------
 myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]

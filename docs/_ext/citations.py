@@ -22,9 +22,12 @@ from sphinxcontrib.bibtex.nodes import bibliography
 
 def label(entry: Entry) -> str:
     """Return the authors and the year as the text names them."""
-    people = [str(" ".join(person.prelast_names + person.last_names)) for person in entry.persons.get("author", [])]
+    people = [
+        " ".join(map(str, person.rich_prelast_names + person.rich_last_names))
+        for person in entry.persons.get("author", [])
+    ]
     names = {1: "{0}", 2: "{0} and {1}"}.get(len(people), "{0} et al.").format(*people or [entry.key])
-    return f"{re.sub('[{}]', '', names)}, {entry.fields.get('year', 'undated')}"
+    return f"{names}, {entry.fields.get('year', 'undated')}"
 
 
 class AuthorYearLabels(BaseLabelStyle):
