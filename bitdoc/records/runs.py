@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bitdoc.records import sense
-from bitdoc.records.code import code_digest, code_version
+from bitdoc.records.age import code_digest, code_version
 from bitdoc.records.files import FileError, data_folder, expanded, written_atomically
 from bitdoc.records.machine import environment, now
 from bitdoc.records.machine import peak_memory as peak_memory  # asked of runs, so offered here

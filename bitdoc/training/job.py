@@ -11,7 +11,7 @@ from bitdoc import data
 from bitdoc.network import weights
 from bitdoc.network.resnet import ResNetV2, build
 from bitdoc.records import runs
-from bitdoc.records.code import code_version
+from bitdoc.records.age import code_version
 from bitdoc.training import identity
 from bitdoc.training.engine import Engine
 from bitdoc.training.recipe import Recipe

@@ -23,7 +23,7 @@ from bitdoc.network import weights
 from bitdoc.network.resnet import ResNetV2, build
 from bitdoc.network.small_maps import with_products
 from bitdoc.records import runs
-from bitdoc.records.code import code_version
+from bitdoc.records.age import code_version
 from bitdoc.training import identity, loop
 from bitdoc.training.engine import Engine, TrainingError
 from bitdoc.training.finetune import test_batches

@@ -28,7 +28,7 @@ from bitdoc.network import cost
 from bitdoc.network.norms import StdConv2d, standardize, standardized_once
 from bitdoc.network.resnet import build
 from bitdoc.records import runs
-from bitdoc.records.code import code_version
+from bitdoc.records.age import code_version
 from bitdoc.training import finetune, recipe
 from bitdoc.training.finetune import _batch_at
 from bitdoc.training.loop import accumulate, generator, mixed_micro_batches, train

@@ -15,7 +15,7 @@ from bitdoc import figures
 from bitdoc.figures.models import anchors as models_anchors
 from bitdoc.figures.models import focal, pyramid, semi
 from bitdoc.literature import published
-from bitdoc.literature.models import FAMILIES, models
+from bitdoc.literature.catalog import FAMILIES, models
 from bitdoc.literature.rivals import DATA_SETS
 from bitdoc.network import detector, resnet
 from bitdoc.records import runs

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bitdoc.records import runs
-from bitdoc.records.code import code_digest, code_version
+from bitdoc.records.age import code_digest, code_version
 
 
 @pytest.fixture

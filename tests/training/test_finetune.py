@@ -18,7 +18,7 @@ from bitdoc import data, train
 from bitdoc.network import weights
 from bitdoc.network.resnet import build
 from bitdoc.records import runs
-from bitdoc.records.code import code_digest
+from bitdoc.records.age import code_digest
 from bitdoc.records.files import held
 from bitdoc.studies.probe import linear_probe
 from bitdoc.training import finetune, identity, loop, session
@@ -364,7 +364,7 @@ def test_code_that_changed_is_another_run(tmp_path, monkeypatch, capsys):
     make_folders(tmp_path / "images")
     monkeypatch.setattr(train, "rule", tiny_rule)
     assert command(tmp_path, "--batch", "8") == 0
-    monkeypatch.setattr("bitdoc.records.code.code_digest", lambda: "another")
+    monkeypatch.setattr("bitdoc.records.age.code_digest", lambda: "another")
     assert command(tmp_path, "--batch", "8") == 1
     assert "belongs to another run: the code that decides results is" in capsys.readouterr().err
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from bitdoc.figures import figure, style
-from bitdoc.literature.models import ARCHITECTURES, UPSTREAM, models
+from bitdoc.literature.catalog import ARCHITECTURES, UPSTREAM, models
 from bitdoc.literature.published import TABLE1
 
 _COLOUR = {"S": "sky", "M": "orange", "L": "blue"}

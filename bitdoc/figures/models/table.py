@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bitdoc.figures import table, value
-from bitdoc.literature.models import FAMILIES, models
+from bitdoc.literature.catalog import FAMILIES, models
 from bitdoc.literature.rivals import DATA_SETS, Model
 
 #: What the columns are called on the page.

@@ -46,8 +46,8 @@ from bitdoc.literature.published.normalization import (
     WS_ILSVRC,
 )
 from bitdoc.literature.published.official import OFFICIAL_FEW_SHOT, OFFICIAL_ILSVRC
+from bitdoc.literature.published.quote import Published
 from bitdoc.literature.published.transfer import VTAB_START, YOSINSKI
-from bitdoc.literature.published.values import Published
 
 __all__ = [
     "BN_STEPS",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bitdoc.literature.published.values import Published, by_upstream_size, rows
+from bitdoc.literature.published.quote import Published, by_upstream_size, rows
 
 _BIT = "kolesnikov2020bit"
 _TOP1 = "top-1 accuracy, %"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bitdoc.literature.published.values import Published
+from bitdoc.literature.published.quote import Published
 
 _MIXUP = "zhang2018mixup"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bitdoc.literature.published.values import Published
+from bitdoc.literature.published.quote import Published
 
 #: ``values[loss] = AP`` of a ResNet-50 RetinaNet at 600 pixels on COCO minival.
 FOCAL_LOSS = Published(

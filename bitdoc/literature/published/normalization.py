@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bitdoc.literature.published.values import Published
+from bitdoc.literature.published.quote import Published
 
 _TOP1 = "top-1 accuracy, %"
 _GN, _GN_UNIT = "wu2018group", "top-1 error on ILSVRC-2012, %"

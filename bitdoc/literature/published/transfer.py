@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bitdoc.literature.published.values import Published
+from bitdoc.literature.published.quote import Published
 
 #: ``values["random" | "same" | "man-made"][frozen layers]``: ILSVRC classes split at random (points gained or lost
 #: against a network trained on the target half alone, recomputed from the authors' training logs; "same": layers from

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from bitdoc.records import runs
-from bitdoc.records.code import code_version
+from bitdoc.records.age import code_version
 from bitdoc.training.mixup import draw_lambda, mix, mixed_cross_entropy
 
 EXPERIMENT = "mixup-half-moons"

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from bitdoc.network import resnet
 from bitdoc.network.detector import answers, landed, retinanet
 from bitdoc.records import runs
-from bitdoc.records.code import code_version
+from bitdoc.records.age import code_version
 
 if TYPE_CHECKING:
     from torchvision.models.detection import RetinaNet

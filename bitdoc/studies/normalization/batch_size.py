@@ -19,7 +19,7 @@ from torch import Tensor
 from bitdoc import data
 from bitdoc.network.resnet import ResNetV2, build
 from bitdoc.records import runs
-from bitdoc.records.code import code_version
+from bitdoc.records.age import code_version
 from bitdoc.training.loop import (
     Batch,
     Score,

@@ -21,7 +21,7 @@ import torch
 from bitdoc import data
 from bitdoc.network.resnet import ResNetV2, build
 from bitdoc.records import runs
-from bitdoc.records.code import code_version
+from bitdoc.records.age import code_version
 from bitdoc.studies.normalization.batch_size import Task, chunks, slug
 from bitdoc.studies.normalization.channels import look_inside
 from bitdoc.training.loop import (

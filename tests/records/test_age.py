@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import bitdoc
-from bitdoc.records.code import PACKAGE, CodeError, code_digest, code_version
+from bitdoc.records.age import PACKAGE, CodeError, code_digest, code_version
 
 LOOP, NORMS, ENGINE = "training/loop.py", "network/norms.py", "training/engine.py"
 
