@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 #: What is expected, in words, and whether a value is that.
-Kind = tuple[str, Callable[[Any], bool]]
+_Kind = tuple[str, Callable[[Any], bool]]
 
 
 def _whole(value: Any) -> bool:
@@ -24,15 +24,15 @@ def _number(value: Any) -> bool:
     return _whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _maybe(kind: Kind) -> Kind:
+def _maybe(kind: _Kind) -> _Kind:
     return f"{kind[0]} or null", lambda value: value is None or kind[1](value)
 
 
-def _all(kind: Kind) -> Kind:
+def _all(kind: _Kind) -> _Kind:
     return f"a list, each of it {kind[0]}", lambda value: isinstance(value, list) and all(map(kind[1], value))
 
 
-def _each(keys: tuple[str, ...], kind: Kind) -> Kind:
+def _each(keys: tuple[str, ...], kind: _Kind) -> _Kind:
     def told(value: Any) -> bool:
         return isinstance(value, dict) and all(key in value and kind[1](value[key]) for key in keys)
 
@@ -48,19 +48,19 @@ def _finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-TEXT: Kind = ("text", lambda value: isinstance(value, str) and value != "")
-FLAG: Kind = ("true or false", lambda value: isinstance(value, bool))
-WHOLE: Kind = ("a whole number", _whole)
-COUNT: Kind = ("a whole number of 1 or more", lambda value: _whole(value) and value >= 1)
-NATURAL: Kind = ("a whole number of 0 or more", lambda value: _whole(value) and value >= 0)
-AMOUNT: Kind = ("a number of 0 or more", lambda value: _number(value) and value >= 0)
-SHARE: Kind = ("a number from 0 to 1", lambda value: _number(value) and 0 <= value <= 1)
-PERCENT: Kind = ("a number from 0 to 100", lambda value: _number(value) and 0 <= value <= 100)
-NUMBERS: Kind = _all(("a number", _number))
-TABLE: Kind = ("an object", lambda value: isinstance(value, dict))
-PAIRS: Kind = _all(("a pair of numbers", lambda value: NUMBERS[1](value) and len(value) == 2))
-PLAN: Kind = ("text or a list of whole numbers", lambda value: TEXT[1](value) or _all(WHOLE)[1](value))
-DAY: Kind = ("a date such as 2026-01-31T12:00:00+00:00, or empty", lambda value: value == "" or _is_date(value))
+TEXT: _Kind = ("text", lambda value: isinstance(value, str) and value != "")
+FLAG: _Kind = ("true or false", lambda value: isinstance(value, bool))
+WHOLE: _Kind = ("a whole number", _whole)
+COUNT: _Kind = ("a whole number of 1 or more", lambda value: _whole(value) and value >= 1)
+NATURAL: _Kind = ("a whole number of 0 or more", lambda value: _whole(value) and value >= 0)
+AMOUNT: _Kind = ("a number of 0 or more", lambda value: _number(value) and value >= 0)
+SHARE: _Kind = ("a number from 0 to 1", lambda value: _number(value) and 0 <= value <= 1)
+PERCENT: _Kind = ("a number from 0 to 100", lambda value: _number(value) and 0 <= value <= 100)
+NUMBERS: _Kind = _all(("a number", _number))
+TABLE: _Kind = ("an object", lambda value: isinstance(value, dict))
+PAIRS: _Kind = _all(("a pair of numbers", lambda value: NUMBERS[1](value) and len(value) == 2))
+PLAN: _Kind = ("text or a list of whole numbers", lambda value: TEXT[1](value) or _all(WHOLE)[1](value))
+DAY: _Kind = ("a date such as 2026-01-31T12:00:00+00:00, or empty", lambda value: value == "" or _is_date(value))
 
 
 def _is_date(value: Any) -> bool:
@@ -71,7 +71,7 @@ def _is_date(value: Any) -> bool:
 
 
 #: What a known key holds, wherever it stands in these parts of a record.
-KNOWN: dict[str, dict[str, Kind]] = {
+KNOWN: dict[str, dict[str, _Kind]] = {
     "result": {"top1": PERCENT, "top5": PERCENT, "ece": PERCENT, "loss": _maybe(AMOUNT), "images": COUNT},
     "setting": {
         **dict.fromkeys(("method", "dataset", "encoding", "interpolation", "precision", "norm_kind", "stage"), TEXT),
@@ -99,7 +99,7 @@ _TOP1, _TRAIN = {"top1": PERCENT}, {"train": PERCENT}
 _STARTS = ("random", "pre-trained", "fine-tuned")
 _MAP = {"labels": _all(NATURAL), **dict.fromkeys(_STARTS, PAIRS), "agreement": _each(_STARTS, PERCENT)}
 #: What the records of an experiment cannot do without: in their result, and in their setting.
-NEEDED: dict[str, tuple[dict[str, Kind], dict[str, Kind]]] = {
+NEEDED: dict[str, tuple[dict[str, _Kind], dict[str, _Kind]]] = {
     "few-shot-cifar10": (_TOP1, _FEW_SHOT),
     "few-shot-choice": (_TOP1, _FEW_SHOT),
     "pretrain": (_TOP1, {}),
@@ -120,7 +120,7 @@ NEEDED: dict[str, tuple[dict[str, Kind], dict[str, Kind]]] = {
     ),
 }
 #: The same, for records whose setting says that: a figure draws what only such runs have.
-NEEDED_WITH: tuple[tuple[str, Callable[[Mapping[str, Any]], bool], dict[str, Kind]], ...] = (
+NEEDED_WITH: tuple[tuple[str, Callable[[Mapping[str, Any]], bool], dict[str, _Kind]], ...] = (
     ("few-shot-choice", lambda s: s.get("method") == "fine-tune", {"base_lr": AMOUNT, "resize": COUNT, "crop": COUNT}),
     ("few-shot-choice", lambda s: s.get("method") == "linear-probe", {"penalty": AMOUNT}),
     ("pretrain", lambda s: "fraction" in s, {"steps": COUNT, "batch": COUNT}),
@@ -166,6 +166,6 @@ def _unlike_curve(curve: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _unlike(what: str, value: Any, kind: Kind) -> str:
+def _unlike(what: str, value: Any, kind: _Kind) -> str:
     shown = repr(value)
     return f"{what} is {shown if len(shown) < 40 else shown[:36] + '...'}, expected {kind[0]}"
