@@ -61,7 +61,8 @@ class RunRecord:
     environment : dict
         Device name, library versions, operating system.
     code : dict
-        Git ``commit`` (None outside a checkout) and ``digest`` of the code that decides results.
+        Git ``commit`` (None outside a checkout) and ``digest`` of the code that decides results; ``restamped`` says
+        when and why the digest was renewed, if that code was rewritten without a change of what it computes.
     date : str
         UTC, ISO 8601.
     """
