@@ -23,8 +23,9 @@ for box in walk(bit, (256, 32, 32)):
     print(f"line {box.line:3d}   {box.label:14s} {box.detail:6s} {'x'.join(map(str, box.shape))}")
 
 # %%
-# The book's own picture: the blocks of ResNet v1, of v2 and of BiT. Blue is the way around the branch. Each block is
-# compared with its left neighbor: solid orange is new or changed, dashed has no counterpart on the right.
+# The book's own picture: the blocks of ResNet v1, of v2 (as in its authors' code for CIFAR) and of BiT. Blue is the way
+# around the branch. Each block is compared with its left neighbor: solid orange is new or changed, dashed has no
+# counterpart on the right.
 
 three = figures.draw("arch-blocks")
 

@@ -2,6 +2,8 @@
 
 import inspect
 import linecache
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,12 +13,13 @@ from torch.nn import functional as F
 
 from bitdoc import figures
 from bitdoc.figures.architecture import changes as architecture
-from bitdoc.figures.architecture import diagram, live
+from bitdoc.figures.architecture import diagram, gradients, live
 from bitdoc.figures.architecture import sizes as architecture_sizes
-from bitdoc.literature.published import FIG5, TIMM_PARAMETERS
+from bitdoc.literature.published import FIG5, GN_BATCH_SIZE, RESNET_V2, TABLE4, TABLE5, TIMM_PARAMETERS
 from bitdoc.network import resnet
 from bitdoc.network.resnet import OFFICIAL, PreActBottleneck, ResNetV1, Root, build, conv, norm
 
+DOCS = Path(__file__).parents[2] / "docs"
 BRANCH_V1 = ["1×1 conv", "batch norm", "ReLU", "3×3 conv", "batch norm", "ReLU", "1×1 conv", "batch norm"]
 BRANCH_V2 = ["batch norm", "ReLU", "1×1 conv", "batch norm", "ReLU", "3×3 conv", "batch norm", "ReLU", "1×1 conv"]
 
@@ -267,38 +270,105 @@ def test_cost_of_each_change():
     with torch.device("meta"):
         v1, v2 = ResNetV1(arch, 1000), build("R50x1", 1000, norm_kind="batch", standardized=False)
     change = sum(p.numel() for p in v2.parameters()) - sum(p.numel() for p in v1.parameters())
-    assert rows["Order, and root without norm"][0] == f"−{-change:,d}"
+    assert rows["Order, and root without norm"] == [f"−{-change:,d}", "+0%", "not measured at 50 layers"]
+
+
+def test_the_table_of_changes_is_what_the_modules_do():
+    header, *rows = architecture.changes_table()
+    assert header == ["", "v1", "v2, CIFAR code", "v2, ImageNet code", "BiT"]
+    cells = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+    three = walked(stride=2)
+    for ours, column in (("ResNet v1", "v1"), ("ResNet v2", "v2, CIFAR code"), ("BiT", "BiT")):
+        strided = {box.name: box.label for box in three[ours] if "/2" in box.detail and box.name != "proj"}
+        (where,) = strided
+        assert cells["Stride 2"][column] == {"conv_a": "first 1×1", "conv_b": "as ImageNet"}[where]
+        before = split(three[ours])[0][1:3] == ["in", "1×1 conv"] or split(three[ours])[0][1] == "1×1 conv"
+        told = cells["Projection"][column]
+        assert before == told.startswith("from the input"), told
+    assert cells["Stride 2"]["v2, ImageNet code"] == "3×3"
+    assert cells["Norm and ReLU in the root"]["BiT"] == "no" and cells["Norm and ReLU in the root"]["v1"] == "yes"
+
+
+# ---- Prose ---------------------------------------------------------------------------------------------------------
+
+
+def error_change(name: str) -> float:
+    """Points that v2 gains over v1 on ILSVRC-2012."""
+    v1, v2 = RESNET_V2.values["ILSVRC-2012"][name]
+    return v1 - v2
+
+
+def test_published_numbers_of_the_prose():
+    page = " ".join((DOCS / "architecture.md").read_text(encoding="utf-8").split())
+    bn, gn = (GN_BATCH_SIZE.values[kind] for kind in ("batch norm", "group norm"))
+    cifar = RESNET_V2.values["CIFAR-10"]
+    fig5 = FIG5.values["ILSVRC-2012"]
+    batch, group = TABLE4.values["batch norm"], TABLE4.values["group norm"]
+    for says in (
+        f"8 images a GPU instead of 32, batch norm's error grows by {bn[8] - bn[32]:.1f} points",
+        f"With 2 it grows by {bn[2] - bn[32]:.1f}.",
+        f"its error moves by {max(gn.values()) - min(gn.values()):.1f}",
+        f"{TABLE5.values['batch norm']['plain']}% with batch norm and {TABLE5.values['group norm']['standardized']}%",
+        f"loses {batch['plain'] - group['plain']:.1f} points to batch norm's {batch['plain']}%",
+        f"standardized filters it reaches {group['standardized']}%",
+        f"raises v1's error on CIFAR-10 by {cifar['R1001'][0] - cifar['R164'][0]:.1f} points. It lowers v2's by "
+        f"{cifar['R164'][1] - cifar['R1001'][1]:.1f}",
+        f"v2 gains {error_change('R152'):.1f} points at BiT's depth, {error_change('R200'):.1f} at 200 layers",
+        f"R152x4 {fig5['R152x4']['L'] - fig5['R152x4']['M']:.1f} points better",
+    ):
+        assert says in page, says
+    assert fig5["R50x1"]["M"] - fig5["R50x1"]["L"] == pytest.approx(1)  # "a point worse"
 
 
 # ---- Experiments ---------------------------------------------------------------------------------------------------
 
 
 def test_gradients_are_repeatable_and_one_for_each_block():
-    v2 = live.block_gradients("v2", 50, seed=0)
+    v2 = gradients.block_gradients("v2", 50, seed=0)
     assert len(v2) == sum(resnet.DEPTHS[50]) and v2[-1] == 1
-    assert live.block_gradients("v2", 50, seed=0) == v2 != live.block_gradients("v2", 50, 1)
+    assert gradients.block_gradients("v2", 50, seed=0) == v2 != gradients.block_gradients("v2", 50, 1)
 
 
-def test_v2s_shortcut_changes_at_projections_only():
-    run = live.block_gradients("v2", 50, seed=0, shortcuts_only=True)
-    stage, start = resnet.DEPTHS[50], 0
-    for count in stage:
-        inside = run[start : start + count]
-        assert max(inside) / min(inside) == pytest.approx(1, abs=1e-6)
+def by_stage(run: list[float], depth: int) -> list[list[float]]:
+    stages, start = [], 0
+    for count in resnet.DEPTHS[depth]:
+        stages.append(run[start : start + count])
         start += count
+    return stages
 
 
-def test_v1s_shortcut_loses_the_gradient():
-    for seed in (0, 1, 2):
-        assert live.block_gradients("v1", 50, seed, shortcuts_only=True)[0] < 0.6
-        assert live.block_gradients("v1", 200, seed, shortcuts_only=True)[0] == 0
-        assert live.block_gradients("v2", 200, seed, shortcuts_only=True)[0] > 0.6
+@pytest.mark.parametrize("depth", gradients._DEPTHS)
+def test_along_shortcuts_v2_is_level_in_a_stage_and_v1_falls_at_every_block(depth):
+    for run in gradients._gradients(True)["v2", depth]:
+        for inside in by_stage(run, depth):
+            assert max(inside) / min(inside) == pytest.approx(1, abs=1e-5)
+    for run in gradients._gradients(True)["v1", depth]:
+        assert all(earlier < later for earlier, later in pairwise(run))
 
 
-def test_the_whole_gradient_explodes_in_both():
+@pytest.mark.parametrize("depth", gradients._DEPTHS)
+def test_alt_text_of_the_gradients_holds_at_every_depth(depth):
+    for v1, v2 in zip(*(gradients._gradients(True)[version, depth] for version in ("v1", "v2")), strict=True):
+        assert v1[0] < v2[0] < 1
+        stages = by_stage(v2, depth)
+        assert [later[0] > earlier[0] for earlier, later in pairwise(stages)] == [True] * 3
+    told = figures.registry()["arch-gradients"].alt
     for version in ("v1", "v2"):
-        short, long = (live.block_gradients(version, depth, seed=0)[0] for depth in (50, 200))
-        assert long > 1000 * short > 1000
+        assert f"{gradients._times(version, depth)} in {version}" in told
+
+
+def test_the_whole_gradient_grows_with_depth_and_faster_in_v1():
+    at_first = {key: [run[0] for run in runs] for key, runs in gradients._gradients(False).items()}
+    for version in ("v1", "v2"):
+        assert max(at_first[version, 50]) < min(at_first[version, 101]) < min(at_first[version, 200])
+    for depth in gradients._DEPTHS:
+        assert min(at_first["v1", depth]) > 1.3 * max(at_first["v2", depth])
+    assert min(at_first["v1", 200]) > 4 * max(at_first["v2", 200])
+
+
+def test_a_late_branch_is_a_smaller_part_of_v2s_trunk():
+    for seed in (0, 1, 2):
+        assert gradients.branch_share("v2", seed) < 0.75 * gradients.branch_share("v1", seed) < 0.3
 
 
 def test_the_wrong_padding_touches_the_first_row_and_column_only():

@@ -1,3 +1,3 @@
 """Figures and tables of the architecture page; importing this package registers them."""
 
-from bitdoc.figures.architecture import changes, live, sizes
+from bitdoc.figures.architecture import changes, gradients, live, sizes

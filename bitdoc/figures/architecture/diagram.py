@@ -1,4 +1,4 @@
-"""Block diagrams walked out of the network's own modules: one function draws any block.
+"""Block diagrams traced from the network's own modules: one function draws any block.
 
 A block's ``forward`` is traced, not read: every operation that the trace meets becomes a box, with the shape it
 returns and the line of source it stands on. Change the module and the picture changes.

@@ -1,132 +1,18 @@
-"""Two experiments that run while the page is built: gradients without normalization, and the root's padding."""
+"""Measured while the page is built: what the wrong padding of the root changes."""
 
 from __future__ import annotations
 
 from functools import cache
 
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from bitdoc.figures import figure, style, value
-from bitdoc.network.resnet import BottleneckV1, PreActBottleneck, ResNetV1, ResNetV2, Root, architecture, build
+from bitdoc.network.resnet import Root, build
 
-_DEPTHS = (50, 101, 200)
 _SEEDS = (0, 1, 2)
-_LOOK = {"v1": "orange", "v2": "blue"}
-
-
-def block_gradients(version: str, depth: int, seed: int, shortcuts_only: bool = False) -> list[float]:
-    """Measure the norm of the gradient at the output of every block of an untrained network without normalization.
-
-    Parameters
-    ----------
-    version : {"v1", "v2"}
-        Which block; the networks are 1/8 as wide as usual and have the initialization of He et al. (2015).
-    depth : int
-        50, 101 or 200 layers.
-    seed : int
-        For weights, images and the random direction in the logits from which the gradient starts.
-    shortcuts_only : bool
-        Let no gradient through the branches, so that what arrives came along the shortcuts.
-
-    Returns
-    -------
-    list of float
-        From the first block to the last, divided by the last.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        arch = architecture(f"R{depth}x0.125")
-        model: ResNetV1 | ResNetV2
-        model = ResNetV1(arch, 10, "none") if version == "v1" else ResNetV2(arch, 10, "none", standardized=False)
-        for module in model.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            elif isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight)
-        outputs: list[Tensor] = []
-        for block in (module for module in model.modules() if isinstance(module, BottleneckV1 | PreActBottleneck)):
-            block.register_forward_hook(lambda _, __, out: outputs.append(out))
-            if shortcuts_only:
-                block.conv_c.register_forward_hook(lambda _, __, out: out.detach())
-        logits = model(torch.randn(4, 3, 32, 32))
-        gradients = torch.autograd.grad((logits * torch.randn_like(logits)).sum(), outputs)
-    norms = [gradient.double().norm().item() for gradient in gradients]
-    return [norm / norms[-1] for norm in norms]
-
-
-@cache
-def _gradients(shortcuts_only: bool) -> dict[tuple[str, int], list[list[float]]]:
-    return {
-        (version, depth): [block_gradients(version, depth, seed, shortcuts_only) for seed in _SEEDS]
-        for version in _LOOK
-        for depth in _DEPTHS
-    }
-
-
-def _at_first_block(version: str, depth: int) -> float:
-    """Median over the seeds of what reaches the first block along the shortcuts."""
-    return sorted(run[0] for run in _gradients(True)[version, depth])[len(_SEEDS) // 2]
-
-
-@value("arch-gradient-v1")
-def gradient_v1() -> str:
-    """Share of the gradient that reaches the first of 50 layers' blocks along v1's shortcuts."""
-    return f"{100 * _at_first_block('v1', 50):.0f}%"
-
-
-@value("arch-gradient-v2")
-def gradient_v2() -> str:
-    """The same along v2's shortcuts at 200 layers."""
-    return f"{100 * _at_first_block('v2', 200):.0f}%"
-
-
-@figure(
-    "arch-gradients",
-    caption="Gradient at every block of untrained networks without any normalization, relative to the last block;"
-    " width ×1/8, three random starts each. Left: the whole gradient. It explodes with depth in v1 and v2 alike,"
-    " because every branch adds its part; taming that is the norm's work. Right: only what comes back along the"
-    " shortcuts. Every ReLU on v1's trunk blocks some of it, until nothing is left at 200 layers; in v2 it changes at"
-    " the four projections alone.",
-    alt="Two panels over the number of blocks passed backward. Left, on a log scale, v1 and v2 lie together and grow"
-    " by orders of magnitude with depth. Right, along the shortcuts only, v1 falls steadily, to zero in the 200-layer"
-    " network, while v2 stays near one at all three depths.",
-)
-def draw_gradients() -> Figure:
-    """Draw the gradients of 50-, 101- and 200-layer networks, whole and along the shortcuts."""
-    fig, (whole, clean) = style.new(7.2, 3.7, columns=2)
-    for ax, shortcuts_only in ((whole, False), (clean, True)):
-        for (version, depth), runs in _gradients(shortcuts_only).items():
-            _draw_runs(ax, version, depth, runs)
-        ax.set_xlabel("blocks passed on the way back")
-        ax.grid(axis="y")
-    whole.set_yscale("log")
-    whole.set_title("whole gradient")
-    whole.set_ylabel("norm, last block = 1")
-    clean.set_title("along the shortcuts only")
-    clean.set_ylim(0, 1.5)
-    whole.text(4, 3e5, "v1", color=style.COLOURS["orange"], fontsize=12)
-    whole.text(12, 3e5, "v2", color=style.COLOURS["blue"], fontsize=12)
-    clean.text(40, 1.25, "v2", color=style.COLOURS["blue"], fontsize=12)
-    clean.text(22, 0.38, "v1", color=style.COLOURS["orange"], fontsize=12)
-    return fig
-
-
-def _draw_runs(ax: Axes, version: str, depth: int, runs: list[list[float]]) -> None:
-    colour, count = style.COLOURS[_LOOK[version]], len(runs[0])
-    back = range(count - 1, -1, -1)
-    runs = sorted(runs, key=lambda run: run[0])
-    lowest, highest = ([pick(column) for column in zip(*runs, strict=True)] for pick in (min, max))
-    ax.fill_between(back, lowest, highest, color=colour, alpha=0.2, linewidth=0)
-    ax.plot(back, runs[len(runs) // 2], color=colour, linewidth=1.5)
-    ax.plot(count - 1, runs[len(runs) // 2][0], "o", color=colour, markersize=4)
-    if version == "v2":
-        ax.annotate(
-            f"{depth} layers", (count - 1, highest[0]), (0, 6), textcoords="offset points", ha="center", fontsize=9
-        )
 
 
 def clouds(images: int, side: int, seed: int) -> Tensor:
