@@ -168,3 +168,35 @@ def landed(model: RetinaNet, images: list[Tensor], targets: list[dict[str, Tenso
         iou = iou * (target["labels"][:, None] == found["labels"][top])
         overlaps.append(iou.max(1).values if len(top) else torch.zeros(len(target["boxes"])))
     return torch.cat(overlaps)
+
+
+@torch.no_grad()
+def answers(model: RetinaNet, images: list[Tensor], targets: list[dict[str, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Probability of the truth in every answer of the classifier: where it is "object", and where it is "background".
+
+    One answer is one anchor and one class, as focal loss counts them; anchors that training ignores are left out.
+
+    Returns
+    -------
+    objects : Tensor
+        ``(M,)``: at each anchor that counts as an object, the probability of its class.
+    background : Tensor
+        ``(N,)``: one minus the probability of each other class there, and of every class at background anchors.
+    """
+    from torchvision.models.detection._utils import Matcher
+    from torchvision.ops import box_iou
+
+    model.eval()
+    seen, boxes = model.transform(images, targets)
+    levels = list(model.backbone(seen.tensors).values())
+    probabilities = model.head(levels)["cls_logits"].sigmoid()
+    objects, background = [], []
+    for p, grid, target in zip(probabilities, model.anchor_generator(seen, levels), boxes, strict=True):
+        matched = model.proposal_matcher(box_iou(target["boxes"], grid))
+        is_object = matched >= 0
+        truth = torch.zeros_like(p, dtype=torch.bool)
+        truth[is_object, target["labels"][matched[is_object]]] = True
+        counted = (matched != Matcher.BETWEEN_THRESHOLDS)[:, None]
+        objects.append(p[truth])
+        background.append((1 - p)[counted & ~truth])
+    return torch.cat(objects), torch.cat(background)
