@@ -1,42 +1,74 @@
-"""Every row of ``docs/paper-vs-code.md`` is a test here: ``first-step`` there is ``test_first_step`` here."""
+"""Every row of ``docs/paper-vs-code.md`` is a test here: ``first-step`` there is ``test_first_step`` here.
+
+Where a row tells frameworks apart, its test takes the words on each of them from the page and compares them with what
+the replica in ``official.py`` does: a word under the wrong name fails.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
+import itertools
 import re
 import sys
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+import official
 import pytest
 import torch
+from official import FRAMEWORKS, PYTORCH, TF2
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
 from bitdoc import data, train
 from bitdoc.data import Images
+from bitdoc.data.images import resize
 from bitdoc.network import weights
 from bitdoc.network.norms import standardize
 from bitdoc.network.resnet import OFFICIAL, PreActBottleneck, Root, conv, count_parameters, norm
 from bitdoc.training import finetune
 from bitdoc.training.finetune import Recipe, Task, rule
 from bitdoc.training.hyperrule import get_lr, get_resolution, get_schedule
-from bitdoc.training.loop import crop_and_flip, generator, mixed_micro_batches, sample_indices
+from bitdoc.training.loop import accumulate, crop_and_flip, generator, mixed_micro_batches, sample_indices
 from bitdoc.training.loop import train as run_steps
 from bitdoc.training.pretrain import Upstream
 
 PAGE = Path(__file__).parents[1] / "docs" / "paper-vs-code.md"
 ROW = re.compile(r"^\| `([a-z-]+)` \|", re.MULTILINE)
+#: The beginning of what a cell says of one framework or two: "TensorFlow 2 and JAX: ".
+NAMED = re.compile(rf"(?:^|(?<=\. ))((?:{'|'.join(FRAMEWORKS)})(?: and (?:{'|'.join(FRAMEWORKS)}))*): ")
+HELPERS = {"test_each_row_has_a_test_and_each_test_a_row", "test_sums_of_learning_rates_are_near"}
+
+
+def cells(row: str) -> list[str]:
+    """Paper, official code and bitdoc, as the page has them in a row."""
+    (line,) = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{row}` |")]
+    return [cell.strip() for cell in line.strip("|").split(" | ")][1:]
+
+
+def told(row: str) -> dict[str, str]:
+    """What the page says of each framework: the words under its name."""
+    _, *pieces = NAMED.split(cells(row)[1])
+    words = {name: text for names, text in zip(pieces[::2], pieces[1::2], strict=True) for name in names.split(" and ")}
+    assert set(words) == set(FRAMEWORKS), f"{row} does not speak of all three"
+    return words
+
+
+def agree(row: str, word: str, does: dict[str, bool]) -> None:
+    """The page says ``word`` of exactly those frameworks whose replica does it, and at least one other does not."""
+    said = {name: bool(re.search(word, text)) for name, text in told(row).items()}
+    assert said == does
+    assert len(set(does.values())) == 2, "a word that is true of all tells nothing"
 
 
 def test_each_row_has_a_test_and_each_test_a_row():
     rows = ROW.findall(PAGE.read_text(encoding="utf-8"))
-    assert len(rows) == len(set(rows)) > 20
+    assert len(rows) == len(set(rows)) > 25
     here = {name for name, _ in inspect.getmembers(sys.modules[__name__], inspect.isfunction) if name[:5] == "test_"}
-    here -= {"test_each_row_has_a_test_and_each_test_a_row", "test_sums_of_learning_rates_are_near"}
-    assert {f"test_{row.replace('-', '_')}" for row in rows} == here
+    assert {f"test_{row.replace('-', '_')}" for row in rows} == here - HELPERS
 
 
 def images(count: int, side: int = 32, classes: int = 2) -> Images:
@@ -45,7 +77,7 @@ def images(count: int, side: int = 32, classes: int = 2) -> Images:
     return Images("toy", "train", "random", tuple("abcdefghij"[:classes]), labels, pixels)
 
 
-def fine_tune(count: int, monkeypatch, batch: int = 4, split: int = 1) -> dict[str, list]:
+def fine_tune(count: int, monkeypatch, batch: int = 4, split: int = 1, **options) -> dict[str, list]:
     """Fine-tune the smallest network for five steps; return what was drawn and the sizes of what was tested."""
     seen: dict[str, list] = {"replacement": [], "tested": []}
 
@@ -63,8 +95,8 @@ def fine_tune(count: int, monkeypatch, batch: int = 4, split: int = 1) -> dict[s
     monkeypatch.setattr(finetune, "evaluate", test)
     task = Task.choose(images(count), images(105), None)
     recipe = Recipe(resize=40, crop=24, schedule=(1, 2, 3, 4, 5), batch=batch, split=split)
-    engine = finetune.Engine()
-    finetune.finetune("R14x0.03125", task, recipe, experiment="toy", run="toy", engine=engine, progress=False)
+    options = {"engine": finetune.Engine(), "progress": False} | options
+    finetune.finetune("R14x0.03125", task, recipe, experiment="toy", run="toy", **options)
     return seen
 
 
@@ -94,6 +126,10 @@ def test_warm_up():
 
 
 def test_first_step():
+    kept = {name: official.momentum_step(name, 0.0, 1.0, rate=0.0)[0] != 0 for name in FRAMEWORKS}
+    agree("first-step", "kept", kept)
+    agree("first-step", "lost", {name: not value for name, value in kept.items()})
+    assert all(official.momentum_step(name, 0.0, 1.0, rate=0.0)[1] == 0 for name in FRAMEWORKS)
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, 2))
     before = [p.clone() for p in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
@@ -105,6 +141,31 @@ def test_first_step():
     run_steps(model, optimizer, batch_at, lambda step: get_lr(step, 50) if step < 1 else None)
     assert all(torch.equal(p, old) for p, old in zip(model.parameters(), before, strict=True))
     assert optimizer.state[model[1].weight]["momentum_buffer"].abs().max() > 0
+
+
+def steps_after_a_drop(name: str, count: int = 60) -> list[float]:
+    """Steps under a constant gradient of 1, at rate 1 for long and then at 0.1."""
+    velocity, steps = 0.0, []
+    for step in range(300 + count):
+        velocity, moved = official.momentum_step(name, velocity, 1.0, rate=1.0 if step < 300 else 0.1)
+        steps.append(-moved)
+    return steps[300:]
+
+
+def test_old_rate():
+    at_once = {name: steps_after_a_drop(name)[0] == pytest.approx(1.0) for name in FRAMEWORKS}
+    agree("old-rate", "acts at once", at_once)
+    agree("old-rate", "lingers", {name: not value for name, value in at_once.items()})
+    old = [10 * 0.9**k for k in range(1, 61)]  # what is left of the steps before the drop
+    outweighed = [2 * before > moved for before, moved in zip(old, steps_after_a_drop(TF2), strict=True)]
+    assert outweighed == [True] * 22 + [False] * 38
+    assert "22 steps" in told("old-rate")[TF2]
+    weight = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=1.0, momentum=0.9)
+    for step in range(301):
+        optimizer.param_groups[0]["lr"], weight.grad, before = 1.0 if step < 300 else 0.1, torch.ones(1), weight.item()
+        optimizer.step()
+    assert before - weight.item() == pytest.approx(1.0, rel=1e-3)
 
 
 def test_late_drop():
@@ -119,13 +180,37 @@ def test_steps_and_batch():
     assert (small.schedule, small.base_lr) == (large.schedule, large.base_lr)
 
 
+def test_batch_split():
+    agree("batch-split", "ignored", {name: "batch_split" not in flags for name, flags in official.FLAGS.items()})
+    x, y = torch.randn(8, 3, 4, 4), torch.arange(8) % 2
+    gradients = []
+    for split in (1, 4):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, 2))
+        accumulate(model, mixed_micro_batches(x, y, split, 0.0, generator(0)), 8)
+        gradients.append(model[1].weight.grad)
+    torch.testing.assert_close(*gradients)
+
+
+def test_eval_every(monkeypatch):
+    whole = {name: official.steps_made(name, 500, 300) == 500 for name in FRAMEWORKS}
+    agree("eval-every", "only adds", whole)
+    assert official.steps_made(TF2, 500, 300) == 300 and "300 of 500" in told("eval-every")[TF2]
+    assert len(fine_tune(8, monkeypatch, eval_every=3)["replacement"]) == 5
+
+
 def test_colab_drops():
     rates = sorted({get_lr(step, 50) for step in range(100, 500)}, reverse=True)
     assert [rates[0] / rate for rate in rates] == pytest.approx([1, 10, 100, 1000])
+    assert "from 0.1 straight to 0.001" in cells("colab-drops")[1]
+    assert 0.001 in official.COLAB_RATES and 0.01 not in official.COLAB_RATES
 
 
 def test_flip():
     original = torch.arange(8, dtype=torch.uint8).expand(400, 3, 8, 8)
+    turned = {name: (official.mirror(name, original, generator(0))[:, 0, 0, 0] == 7).sum() for name in FRAMEWORKS}
+    agree("flip", "every training image", {name: bool(count == 400) for name, count in turned.items()})
+    agree("flip", "at random", {name: bool(160 < count < 240) for name, count in turned.items()})
     out = crop_and_flip(original, 8, torch.Generator().manual_seed(0))
     mirrored = (out[:, 0, 0, 0] == 7).sum().item()
     assert (out == original).flatten(1).all(1).sum().item() == 400 - mirrored
@@ -143,6 +228,9 @@ def test_eval_resize(monkeypatch):
 
 
 def test_mixup_partner():
+    backwards = {name: official.partners(name, 20, generator(0)) == list(range(20))[::-1] for name in FRAMEWORKS}
+    agree("mixup-partner", "reverse order", backwards)
+    agree("mixup-partner", "random permutation", {name: not value for name, value in backwards.items()})
     x, y = torch.arange(40.0).reshape(40, 1, 1, 1), torch.arange(40)
     lams = []
     for step in range(30):
@@ -173,6 +261,13 @@ def test_ws_epsilon():
     weight = torch.tensor([-1e-5, 1e-5], dtype=torch.float64).reshape(1, 2, 1, 1)  # population variance 1e-10
     expected = 1e-5 / (2e-10) ** 0.5
     torch.testing.assert_close(standardize(weight).flatten().tolist(), [-expected, expected])
+    torch.testing.assert_close(standardize(weight), official.standardized(weight))
+    authors, (code, ours) = cells("ws-epsilon")[0], cells("ws-epsilon")[1:]
+    assert "unbiased one in its PyTorch snippet" in authors and "population's in its TensorFlow snippet" in authors
+    assert "Population variance plus 10⁻¹⁰" in code and "As the code" in ours
+    unbiased, population = (official.standardized_by_its_authors(snippet, weight) for snippet in (PYTORCH, TF2))
+    torch.testing.assert_close(unbiased[0, 1].item(), 1e-5 / (1e-5 * 2**0.5 + 1e-5))
+    torch.testing.assert_close(population[0, 1].item(), 0.5)
 
 
 def test_root_padding():
@@ -186,6 +281,7 @@ def test_root_padding():
 
 
 def test_stride():
+    assert cells("stride")[1].startswith("On the 3×3 convolution.")
     block = PreActBottleneck(64, 256, 2, norm("group"), conv(standardized=True))
     assert (block.conv_a.stride, block.conv_b.stride, block.conv_c.stride) == ((1, 1), (2, 2), (1, 1))
 
@@ -196,13 +292,23 @@ def test_parameters():
 
 
 def test_architectures():
-    assert set(OFFICIAL) == {"R50x1", "R50x3", "R101x1", "R101x3", "R152x2", "R152x4"}
+    paper, ours = set(cells("architectures")[0].split(", ")), set(OFFICIAL)
+    agree(
+        "architectures",
+        "R152x2 as well",
+        {name: known - paper == {"R152x2"} for name, known in official.NETWORKS.items()},
+    )
+    agree("architectures", "the paper's five", {name: known == paper for name, known in official.NETWORKS.items()})
+    assert ours == paper | {"R152x2"}
 
 
 # -- Data and loop ----------------------------------------------------------------------------------------------------
 
 
 def test_pretrained_dir(tmp_path):
+    agree(
+        "pretrained-dir", "ignored", {name: "bit_pretrained_dir" not in flags for name, flags in official.FLAGS.items()}
+    )
     np.savez(tmp_path / "BiT-M-R50x1.npz", a=np.zeros(1))
     assert weights.find("BiT-M-R50x1", tmp_path) == tmp_path / "BiT-M-R50x1.npz"
     flags = ["--name", "x", "--model", "BiT-M-R50x1", "--logdir", "x", "--dataset", "cifar10"]
@@ -210,13 +316,25 @@ def test_pretrained_dir(tmp_path):
 
 
 def test_subset_seed():
+    ignored = {name: "examples_per_class_seed" not in flags for name, flags in official.FLAGS.items()}
+    agree("subset-seed", "ignored", ignored)
     train_set = images(40)
     chosen = [Task.choose(train_set, images(4), 3, seed).setting["indices_digest"] for seed in (0, 0, 1)]
     assert chosen[0] == chosen[1] != chosen[2]
 
 
-def test_few_shot_choice():
+def test_few_shot_choice(monkeypatch):
     labels = torch.arange(10).repeat(20)
+    for name in FRAMEWORKS:
+        drawn = official.few_shot(name, labels.tolist(), 3, seed=5)
+        assert labels[drawn].bincount().tolist() == [3] * 10 and len(set(drawn)) == 30
+    order = np.random.RandomState(5).permutation(200)
+    last = {name: max(np.argsort(order)[official.few_shot(name, labels.tolist(), 3, 5)]) < 199 for name in FRAMEWORKS}
+    assert last[PYTORCH], "the pass stops when every class is full"
+    monkeypatch.setattr(official, "IN_MEMORY", 100)
+    within = {name: max(official.few_shot(name, labels.tolist(), 3, seed=5)) < 100 for name in FRAMEWORKS}
+    agree("few-shot-choice", "among the first 200,000", within)
+    agree("few-shot-choice", "saw last", {name: not value for name, value in within.items()})
     two = data.few_shot_indices(labels, 2, seed=0)
     assert labels[two].bincount().tolist() == [2] * 10
     assert set(data.few_shot_indices(labels, 1, seed=0).tolist()) < set(two.tolist())
@@ -225,17 +343,39 @@ def test_few_shot_choice():
 
 
 def test_train_split():
+    agree(
+        "train-split", "whole training set", {n: official.training_images(n, 50_000, 98) == 50_000 for n in FRAMEWORKS}
+    )
+    agree("train-split", "first 98%", {n: official.training_images(n, 50_000, 98) == 49_000 for n in FRAMEWORKS})
     train_set = images(40)
     task = Task.choose(train_set, images(4), None)
     assert len(task.train) == task.setting["train_images"] == 40
 
 
+def first_batches(name: str, examples: int, batch: int, count: int) -> list[list[int]]:
+    return list(itertools.islice(official.training_batches(name, examples, batch, generator(name)), count))
+
+
+def first_images(name: str, examples: int, batch: int, count: int) -> list[int]:
+    return [index for drawn in first_batches(name, examples, batch, count) for index in drawn]
+
+
 def test_few_images(monkeypatch):
+    """4,000 draws from eight images: independent ones favor some, a repeated set brings each as often."""
+    counts = {name: np.bincount(first_images(name, 8, 4000, 1), minlength=8) for name in FRAMEWORKS}
+    agree("few-images", "with replacement", {name: np.ptp(count) > 16 for name, count in counts.items()})
+    agree("few-images", "repeated and shuffled", {name: np.ptp(count) <= 16 for name, count in counts.items()})
     assert fine_tune(8, monkeypatch, batch=16)["replacement"] == [True] * 5
     assert fine_tune(8, monkeypatch, batch=16, split=2)["replacement"] == [False] * 5  # 8 fill a micro-batch
 
 
 def test_last_batch():
+    sizes = {name: {len(batch) for batch in first_batches(name, 10, 4, 60)} for name in FRAMEWORKS}
+    agree("last-batch", "may be smaller", {name: sizes[name] == {2, 4} for name in FRAMEWORKS})
+    agree("last-batch", "every batch is full", {name: sizes[name] == {4} for name in FRAMEWORKS})
+    streams = {name: first_images(name, 10, 5, 20) for name in FRAMEWORKS}
+    blended = {name: any(len(set(s[i : i + 10])) < 10 for i in range(0, 100, 10)) for name, s in streams.items()}
+    agree("last-batch", "epochs blend", blended)
     drawn = [sample_indices(10, 4, step, seed=0) for step in range(5)]
     assert [len(batch) for batch in drawn] == [4] * 5
     stream = torch.cat(drawn)
@@ -244,12 +384,58 @@ def test_last_batch():
 
 
 def test_test_remainder(monkeypatch):
+    scored = {name: official.tested(name, 10_000) for name in FRAMEWORKS}
+    for number in (9_728, 9_984):
+        agree("test-remainder", f"{number:,}", {name: scored[name] == number for name in FRAMEWORKS})
+    agree("test-remainder", "all test images", {name: scored[name] == 10_000 for name in FRAMEWORKS})
+    agree("test-remainder", "`--batch_eval`", {name: "batch_eval" in flags for name, flags in official.FLAGS.items()})
     assert sum(shape[0] for shape in fine_tune(8, monkeypatch)["tested"]) == 105
 
 
-def test_datasets(tmp_path):
-    from PIL import Image
+def photograph() -> torch.Tensor:
+    """A photograph ``(3, 400, 600)``, uint8."""
+    skimage_data = pytest.importorskip("skimage.data")
+    return torch.from_numpy(skimage_data.coffee()).permute(2, 0, 1).contiguous()
 
+
+def test_resize_filter():
+    """Stripes one pixel wide: squeezed fourfold, they turn gray only where the filter widens."""
+    stripes = (255 * (torch.arange(128) % 2)).byte().expand(3, 128, 128)
+    shrunk = {name: official.resized(name, stripes[:, :, :-1], 33) for name in FRAMEWORKS}
+    agree("resize-filter", "antialiased where", {name: bool(image.std() < 20) for name, image in shrunk.items()})
+    agree("resize-filter", "without antialiasing", {name: bool(image.std() > 60) for name, image in shrunk.items()})
+    grown = {name: official.resized(name, photograph()[:, :32, :32], 160) for name in FRAMEWORKS}
+    whole = {name: torch.equal(image, image.round()) for name, image in grown.items()}
+    agree("resize-filter", "rounded to 8 bits after each", whole)
+    agree("resize-filter", "not rounded", {name: not value for name, value in whole.items()})
+    for image, side in ((photograph(), 384), (photograph()[:, 100:132, 300:332], 160)):
+        apart = (resize(image[None], side)[0].float() - official.resized(PYTORCH, image, side)).abs()
+        assert apart.max() == 1
+        assert 0.10 < (apart > 0).float().mean() < 0.20
+
+
+def test_exif(tmp_path):
+    """A red half above a blue one, with a tag that asks for a quarter turn."""
+    for kind in ("a", "b"):
+        (tmp_path / "train" / kind).mkdir(parents=True)
+        picture = Image.fromarray(
+            np.repeat([[[255, 0, 0]], [[0, 0, 255]]], 16, axis=0).repeat(32, axis=1).astype("uint8")
+        )
+        exif = picture.getexif()
+        exif[0x0112] = 6
+        picture.save(tmp_path / "train" / kind / "1.jpg", exif=exif)
+    read = data.load("folder", "train", tmp_path).fetch(torch.tensor([0]), 8)[0].float()
+    assert read[0, :2].mean() > 200 > 50 > read[0, -2:].mean(), "red is above, as it was stored"
+    with Image.open(tmp_path / "train" / "a" / "1.jpg") as plain:  # what torchvision's loader does
+        assert np.asarray(plain.convert("RGB"))[0, 0, 0] > 200
+
+
+def test_datasets(tmp_path):
+    fail = official.ACCEPTED - official.READABLE[PYTORCH]
+    assert (
+        fail == {"oxford_iiit_pet", "oxford_flowers102"} and len(set(map(frozenset, official.READABLE.values()))) == 1
+    )
+    assert "Pets and Flowers are accepted" in cells("datasets")[1] and not NAMED.search(cells("datasets")[1])
     for split in ("train", "test"):
         for kind in ("cat", "dog"):
             (tmp_path / split / kind).mkdir(parents=True)
