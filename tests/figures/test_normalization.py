@@ -297,7 +297,7 @@ def results(tmp_path, monkeypatch):
     def add(experiment: str, name: str, seed: int, top1: float, **setting: object) -> None:
         norm_kind, standardized = batch_size.VARIANTS[name]
         setting |= {"norm_kind": norm_kind, "standardized": standardized, "seed": seed}
-        curve = {"layer": ["a", "b"], "offset": [0.1, 0.3], "stuck": [0.0, 0.25]}
+        curve = {"offset": [0.1, 0.3], "stuck": [0.0, 0.25]}
         run = "_".join(f"{value}" for value in setting.values())
         result = {"top1": top1, "held_out": top1}
         runs.write(runs.RunRecord(experiment, run, "R14x0.125", setting, result, curve, date="2026-01-01"))

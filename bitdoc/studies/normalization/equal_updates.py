@@ -115,6 +115,8 @@ def measure(run: Run, task: Task) -> None:
         "diverged_at": diverged,
     }
     setting = asdict(run) | {"train_images": len(task.train), "held_out_images": len(task.held_out)}
+    curve = look_inside(model, looked_at) if diverged is None else {}
+    setting |= {"layers": curve.pop("layer", [])}
     setting |= {"dataset": task.train.name, "encoding": task.train.encoding, "precision": "float32"}
     runs.write(
         runs.RunRecord(
@@ -123,7 +125,7 @@ def measure(run: Run, task: Task) -> None:
             run.model,
             setting,
             result,
-            curve=look_inside(model, looked_at) if diverged is None else {},
+            curve=curve,
             cost={"seconds": round(time.monotonic() - began, 1)},
             environment=runs.environment(),
             code=code_version(),

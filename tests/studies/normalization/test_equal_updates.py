@@ -44,7 +44,7 @@ def test_the_study_from_runs_to_records(task, monkeypatch):
         assert record.setting["updates"] == 3
         assert record.result["diverged_at"] is None
         assert record.result["train_loss"] > 0
-        assert len(record.curve["layer"]) == len(record.curve["offset"]) == len(record.curve["stuck"]) == 8
+        assert len(record.setting["layers"]) == len(record.curve["offset"]) == len(record.curve["stuck"]) == 8
     assert len(said) == 3
     paths = {path: path.stat().st_mtime_ns for path in runs.folder().rglob("*.json")}
     equal_updates.run_equal_updates(task, **options)
