@@ -73,10 +73,25 @@ def test_half_moons_gain_with_wrong_labels_by_more_than_the_interval():
     assert fits == sorted(fits, reverse=True)
 
 
+@pytest.mark.parametrize("noise", memorizing.NOISE)
+def test_images_learned_by_heart_gain_by_more_than_the_interval(noise):
+    points = memorize.gains(noise, 1.0)
+    assert mean(points) > 0
+    assert clear(points)
+
+
+def test_confidence_on_training_images_is_the_one_foreseen():
+    """The page: almost to the number."""
+    for row in figures.tables()["mixup-foreseen"].function()[1:]:
+        predicted, clean, noisy = (float(cell) for cell in row[1:])
+        assert clean == pytest.approx(predicted, abs=5)
+        assert noisy == pytest.approx(predicted, abs=8)
+
+
 def test_few_shots_gain_nothing():
-    for shots in (10, 100, 1000):
+    for shots, noise in ((10, 0.0), (100, 0.0), (1000, 0.0), (100, 0.5)):
         for alpha in (0.1, 1.0):
-            points = measured.gains(shots, alpha)
+            points = measured.gains(shots, alpha, noise=noise)
             assert mean(points) < 0 or not clear(points)
 
 
@@ -161,6 +176,7 @@ def test_without_runs_values_and_tables_say_so(no_runs):
         "–",
         "not measured",
     }
+    assert {cell for row in figures.tables()["mixup-foreseen"].function()[1:] for cell in row[2:]} == {"–"}
     assert str(moons_slider()) == ""
 
 

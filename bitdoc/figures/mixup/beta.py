@@ -47,6 +47,11 @@ def shrinkage(alpha: float) -> float:
     return 0.5 + math.exp(-2 * alpha * math.log(2) - log_beta) / alpha
 
 
+def own_share(alpha: float, classes: int = 10) -> float:
+    """What a mixed label says of an image's own class on average, if all ``classes`` are equally frequent."""
+    return shrinkage(alpha) + (1 - shrinkage(alpha)) / classes
+
+
 def show_density(ax: Axes, alpha: float, lam: np.ndarray, marked: float) -> None:
     """Draw the density of Beta(α, α) at 0.005 to 0.995, the given weights as ticks below it, and one weight on it."""
     grid = np.linspace(0.005, 0.995, 199)
@@ -101,10 +106,9 @@ def nearly_pure_text() -> str:
 
 
 def _register_factors() -> None:
-    for alpha in (0.1, 0.4, 1.0):
+    for alpha in (0.1, 1.0):
         value(f"mixup-factor-{alpha:g}")(lambda alpha=alpha: f"{shrinkage(alpha):.2f}")
-        # Of ten classes, equally frequent, a partner has the image's own class one time in ten.
-        value(f"mixup-own-share-{alpha:g}")(lambda a=alpha: f"{shrinkage(a) + (1 - shrinkage(a)) / 10:.0%}")
+    value("mixup-own-share-1")(lambda: f"{own_share(1.0):.0%}")
 
 
 _register_factors()

@@ -49,15 +49,18 @@ def passes(shots: int) -> float:
 def few_shot() -> list[list[str]]:
     """A row for each number of examples per class."""
     header = ["images a class", "passes", "without", "α = 0.1 adds", "α = 1 adds"]
-    rows = [
-        [f"{k:,}", f"{passes(k):.3g}", _accuracy(k), *(common.gain(gains(k, alpha)) for alpha in _ALPHAS[1:])]
-        for k in _SHOWN
-    ]
-    return [header, *rows]
+    rows = [_row(f"{k:,}", k) for k in _SHOWN]
+    noise = study.NOISE[-1]
+    return [header, *rows, _row(f"{study.NOISY_SHOTS}, {noise:.0%} random labels", study.NOISY_SHOTS, noise)]
 
 
-def _accuracy(shots: int) -> str:
-    found = records(shots, 0.0)
+def _row(name: str, shots: int, noise: float = 0.0) -> list[str]:
+    added = (common.gain(gains(shots, alpha, noise=noise)) for alpha in _ALPHAS[1:])
+    return [name, f"{passes(shots):.3g}", _accuracy(shots, noise), *added]
+
+
+def _accuracy(shots: int, noise: float) -> str:
+    found = records(shots, 0.0, noise)
     return f"{mean(common.by_seed(found, 'top1').values()):.1f}" if found else "–"
 
 
@@ -81,9 +84,9 @@ def overconfidence(chosen: Sequence[runs.RunRecord]) -> float:
 
 def panels() -> list[tuple[str, dict[float, list[runs.RunRecord]]]]:
     """Names and records by α of the networks in the reliability diagram; those without runs are left out."""
-    memorizing = {alpha: memorize.records(0.4, alpha) for alpha in memorize.alphas(0.4) if alpha in _ALPHAS}
+    memorizing = {alpha: memorize.records(0.0, alpha) for alpha in memorize.alphas(0.0) if alpha in _ALPHAS}
     few_passes = {alpha: records(1000, alpha) for alpha in _ALPHAS}
-    named = [("40% random labels, 100 passes", memorizing), ("Pre-trained, 1.6 passes", few_passes)]
+    named = [("From random weights, 100 passes", memorizing), ("Pre-trained, 1.6 passes", few_passes)]
     return [(name, found) for name, found in named if found and all(found.values())]
 
 
@@ -101,7 +104,7 @@ def _alt_reliability() -> str:
     "mixup-reliability",
     caption=lambda: (
         "How often a network is right, over how sure it says it is; dotted: as sure as it is right. Below: too sure; "
-        f"above: too modest. Left the network of {{numref}}`fig-mixup-memorize` with random labels, right the "
+        f"above: too modest. Left the network of {{numref}}`fig-mixup-memorize` with true labels, right the "
         "pre-trained one of {numref}`tab-mixup-few-shot` at 1,000 images a class. Larger dots hold more predictions; "
         f"bins with fewer than {_FEWEST} are left out; all seeds together. {common.provenance(_shown(), _COMMAND)}"
     ),
@@ -148,12 +151,9 @@ def _overconfidence_text(place: int, alpha: float) -> str:
 
 
 def _register_values() -> None:
-    for alpha in _ALPHAS:
+    for alpha in (0.0, 1.0):
         for place, name in enumerate(("memorizing", "pre-trained")):
             value(f"mixup-too-sure-{name}-{alpha:g}")(lambda p=place, a=alpha: _overconfidence_text(p, a))
-        if alpha:
-            noisy = lambda a=alpha: common.gain(gains(study.NOISY_SHOTS, a, noise=0.5))  # noqa: E731
-            value(f"mixup-gain-noise-0.5-{alpha:g}")(noisy)
 
 
 _register_values()
