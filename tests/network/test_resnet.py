@@ -87,7 +87,7 @@ def test_names():
         ("R50", "such as R50x3"),
         ("R50x0", "below 1 must be a multiple of 1/32"),
         ("R50x0.3", "below 1 must be a multiple of 1/32"),
-        ("R50x9000000", "x9e+06 fits into no memory"),
+        ("R50x9000000", r"x9e\+06 fits into no memory"),
         ("R50x33", "a width of x33 fits into no memory; choose one up to x32"),
         ("R50x" + "9" * 300, "fits into no memory"),
         ("R50x" + "9" * 400, "above 1 of 1/2"),  # infinite

@@ -107,7 +107,7 @@ def branch_share(version: str, seed: int) -> float:
         torch.manual_seed(seed)
         model = untrained(version, 200)
         block = _blocks(model)[_THIRD_STAGE[1]]
-        spread = {}
+        spread: dict[str, float] = {}
         branch = block.norm_c if version == "v1" else block.conv_c
         branch.register_forward_hook(lambda _, __, out: spread.update(branch=_spread(out)))
         block.register_forward_hook(lambda _, inputs, __: spread.update(sum=_spread(inputs[0])))
