@@ -313,7 +313,7 @@ def test_published_numbers_of_the_prose():
         f"standardized filters it reaches {group['standardized']}%",
         f"raises v1's error on CIFAR-10 by {cifar['R1001'][0] - cifar['R164'][0]:.1f} points. It lowers v2's by "
         f"{cifar['R164'][1] - cifar['R1001'][1]:.1f}",
-        f"v2 gains {error_change('R152'):.1f} points at BiT's depth, {error_change('R200'):.1f} at 200 layers",
+        f"v2 gains {error_change('R152'):.1f} points at 152 layers, BiT's most, and {error_change('R200'):.1f} at 200",
         f"R152x4 {fig5['R152x4']['L'] - fig5['R152x4']['M']:.1f} points better",
     ):
         assert says in page, says
