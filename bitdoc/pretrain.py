@@ -15,7 +15,7 @@ from bitdoc.training.pretrain import check_export, export, pretrain
 from bitdoc.training.recipe import Upstream
 
 #: What the texts and paths among the flags are, where they are more than text.
-_KINDS = {"dataset": command.dataset, "model": command.model}
+_KINDS = {"dataset": command.dataset, "model": command.model, "seed": command.seed, "batch": command.count}
 
 
 @dataclass(frozen=True)

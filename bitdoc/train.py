@@ -54,7 +54,11 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "base_lr": {"type": command.rate, "default": 0.003, "help": "peak learning rate (default: 0.003)"},
     "eval_every": {"type": command.count, "help": "steps between evaluations (default: only at the end)"},
     "datadir": {"type": command.path, "help": f"folder with the data (default: {data.DATA_VARIABLE}, else ./data)"},
-    "workers": {"type": command.count, "default": 8, "help": "threads that decode images (default: 8)"},
+    "workers": {
+        "type": command.count,
+        "default": 8,
+        "help": "threads that decode large sets (default: 8)",
+    },
 }
 
 

@@ -20,6 +20,8 @@ package. With no arguments it draws from the cached runs in seconds; ``--run`` m
 # A sweep is a list of runs: a model, the number of examples of each class, and the seed that draws the subset. Each run
 # leaves one small record, so a sweep that is stopped goes on where it was.
 
+import os
+
 from bitdoc import figures
 from bitdoc.studies.fewshot import sweep
 from bitdoc.training import command, recipe
@@ -34,7 +36,7 @@ parser.add_argument(
 )
 flags = parser.parse_args()
 status = sweep.command(flags)
-if status or flags.dry_run:
+if status or flags.dry_run or int(os.environ.get("RANK", 0)):  # of several processes one draws
     raise SystemExit(status)
 
 # %%

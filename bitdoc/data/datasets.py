@@ -74,7 +74,7 @@ def load(name: str, split: str, datadir: str | os.PathLike | None = None, worker
     datadir : path, optional
         Where the data is or is downloaded to; see ``data_folder``.
     workers : int
-        Threads that decode image files.
+        Threads that decode image files later, where a set is too large for memory.
 
     Raises
     ------

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
+
+from bitdoc.network.resnet import DEPTHS
 
 ZIP = b"PK\x03\x04"  # what every .npz file starts with
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -98,3 +102,12 @@ def native(array: np.ndarray, where: str) -> np.ndarray:
         raise ArchiveError(f"{where} holds {array.dtype.name}; expected float16, float32 or float64")
     backwards = min(array.strides, default=0) < 0  # also along an axis of length 1, which PyTorch refuses as well
     return array.astype(array.dtype.newbyteorder("="), order="C", copy=backwards)
+
+
+def guess_architecture(arrays: Mapping[str, np.ndarray]) -> str | None:
+    """Architecture that a file's tensors belong to, such as ``"R50x3"``; None if they tell of none we know."""
+    root = arrays.get("resnet/root_block/standardized_conv2d/kernel")
+    units = {match.groups() for key in arrays if (match := re.match(r"resnet/block(\d)/(unit\d+)/", key))}
+    blocks = tuple(sum(block == str(number) for block, _ in units) for number in (1, 2, 3, 4))
+    depth = next((depth for depth, counts in DEPTHS.items() if counts == blocks), None)
+    return None if root is None or root.ndim != 4 or depth is None else f"R{depth}x{root.shape[-1] / 64:g}"

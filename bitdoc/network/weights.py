@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from bitdoc.network import npz
-from bitdoc.network.resnet import DEPTHS, OFFICIAL, ResNetV2, architecture, build
+from bitdoc.network.resnet import OFFICIAL, ResNetV2, architecture, build
 from bitdoc.records.files import FileError, cache_folder, download, is_whole_zip, written_atomically
 from bitdoc.records.files import sha256 as sha256  # asked of weights files, so offered here
 
@@ -74,6 +74,11 @@ class ModelName:
         return f"BiT-{self.upstream}-{self.arch}" + (f"-{self.suffix}" if self.suffix else "")
 
     @property
+    def is_published(self) -> bool:
+        """Whether the BiT authors published weights of this name's upstream data and architecture."""
+        return self.upstream in "SM" and self.arch in OFFICIAL
+
+    @property
     def file(self) -> str:
         """Name of the weights file."""
         return f"{self}.npz"
@@ -87,6 +92,16 @@ def model_file(name: str) -> str:
 def shipped() -> list[str]:
     """Names of the models that come with the package."""
     return sorted(path.stem for path in SHIPPED.glob("BiT-T-*.npz"))
+
+
+def _folders(directory: str | os.PathLike | None) -> list[Path]:
+    return [*([] if directory is None else [Path(directory)]), SHIPPED, cache_folder()]
+
+
+def at_hand(name: str, directory: str | os.PathLike | None = None) -> Path | None:
+    """The first whole weights file of a model on this machine, in the order of :func:`find`; None if there is none."""
+    places = (folder / model_file(name) for folder in _folders(directory))
+    return next((place for place in places if place.is_file() and is_whole_zip(place)), None)
 
 
 def find(name: str, directory: str | os.PathLike | None = None) -> Path:
@@ -103,23 +118,21 @@ def find(name: str, directory: str | os.PathLike | None = None) -> Path:
     model = ModelName.parse(name)
     if directory is not None and not Path(directory).is_dir():
         raise WeightsError(f"no folder {directory} to look for {model.file} in; create it or name another")
-    folders = [*([] if directory is None else [Path(directory)]), SHIPPED, cache_folder()]
-    published = model.upstream in "SM" and model.arch in OFFICIAL
-    paths = [folder / model.file for folder in folders if (folder / model.file).is_file()]
-    if found := next((path for path in paths if is_whole_zip(path)), None):
+    if found := at_hand(name, directory):
         return found
-    if published:
+    if model.is_published:
         host = (os.environ.get("BITDOC_WEIGHTS_URL") or URL).rstrip("/")
         place = "vtab/" if re.match(r"run\d-", model.suffix) else ""  # BiT-M-R50x1-run0-caltech101 and 284 more
         try:
             return download(f"{host}/{place}{model.file}", cache_folder() / model.file, magic=npz.ZIP)
         except FileError as error:
             raise WeightsError(str(error)) from None
-    if paths:
-        raise WeightsError(f"{paths[0]} is truncated or altered; delete it, and copy or make it again")
+    places = [folder / model.file for folder in _folders(directory)]
+    if damaged := next(filter(Path.is_file, places), None):
+        raise WeightsError(f"{damaged} is truncated or altered; delete it, and copy or make it again")
     why = "BiT-L was never released" if model.upstream == "L" else "it is not among the published models"
     have = f"; bitdoc ships {', '.join(shipped()) or 'none'}" if model.upstream == "T" else ""
-    raise WeightsError(f"{model.file} is not in {', '.join(map(str, folders))}, and {why}{have}")
+    raise WeightsError(f"{model.file} is not in {', '.join(str(place.parent) for place in places)}, and {why}{have}")
 
 
 def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -230,22 +243,13 @@ def _check_fit(where: str, model: ResNetV2, arrays: Mapping[str, np.ndarray], sh
     misshaped = [f"{key} has shape {arrays[key].shape}, expected {shapes[key]}" for key in wrong]
     kinds = (("missing: ", missing), ("unexpected: ", extra), ("", misshaped))
     parts = [text + _first_few(names) for text, names in kinds if names]
-    guess = guess_architecture(arrays)
+    guess = npz.guess_architecture(arrays)
     seems = f"; the file seems to be {guess}" if guess and guess != model.arch.name else ""
     raise WeightsError(f"{where} does not fit {model.arch.name}{seems}; {'; '.join(parts)}")
 
 
 def _first_few(names: list[str], count: int = 2) -> str:
     return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
-
-
-def guess_architecture(arrays: Mapping[str, np.ndarray]) -> str | None:
-    """Architecture that a file's tensors belong to, such as ``"R50x3"``; None if they tell of none we know."""
-    root = arrays.get("resnet/root_block/standardized_conv2d/kernel")
-    units = {match.groups() for key in arrays if (match := re.match(r"resnet/block(\d)/(unit\d+)/", key))}
-    blocks = tuple(sum(block == str(number) for block, _ in units) for number in (1, 2, 3, 4))
-    depth = next((depth for depth, counts in DEPTHS.items() if counts == blocks), None)
-    return None if root is None or root.ndim != 4 or depth is None else f"R{depth}x{root.shape[-1] / 64:g}"
 
 
 def save(model: ResNetV2, path: str | os.PathLike, dtype: type = np.float32) -> None:
@@ -281,9 +285,7 @@ def load(name: str, classes: int | None = None, directory: str | os.PathLike | N
     directory : path, optional
         Where to look first. Errors are those of :func:`find`, :func:`read` and :func:`load_into`.
     """
-    path = find(name, directory)
-    arrays = read(path)
-    head = "keep" if classes is None else "new"
+    arrays, head = read(path := find(name, directory)), "keep" if classes is None else "new"
     if classes is None:
         kernel = arrays.get("resnet/head/conv2d/kernel")
         if kernel is None or kernel.ndim != 4:

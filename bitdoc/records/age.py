@@ -2,7 +2,7 @@
 
 The fingerprint begins at the functions named in :data:`ROOTS` and follows every name they use to its definition in the
 package. What it keeps of a definition is what is computed: comments, docstrings, layout, the wording of errors, the
-module a definition lives in and the way it is imported do not count, a constant or an operation does.
+module a definition lives in, types, and the way it is imported do not count, a constant or an operation does.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ PACKAGE = Path(__file__).parents[1]
 #: loop, the score.
 ROOTS = (
     *("_cifar", "_tiny_imagenet", "class_folders", "Images", "few_shot_indices"),
-    *("sample_indices", "crop_and_flip", "random_resized_crop", "mixed_micro_batches", "mixed_cross_entropy"),
-    *("build", "ResNetV1", "standardize", "Norm2d", "normalize"),
+    *("sample_indices", "crop_and_flip", "random_resized_crop", "mixed_micro_batches"),
+    *("build", "ResNetV1", "standardize", "Norm2d", "normalize", "with_products", "widen", "perturb"),
     *("get_schedule", "get_resolution", "get_mixup", "get_lr", "learning_rate"),
-    *("train", "evaluate", "Engine"),
+    *("train", "evaluate", "Engine", "Upstream", "part_of", "_batch_at", "_drawing", "test_batches"),
 )
 #: Rooms in which the roots are looked for; a page's study may have a ``train`` of its own.
 ROOMS = ("data", "network", "training")
-#: Code that fetches, keeps and reports decides nothing.
-SILENT = ("records",)
+#: Code that fetches, keeps and reports decides nothing; weights are told by the hash of their file.
+SILENT = ("records", "network.weights", "network.npz")
 
 
 class CodeError(RuntimeError):
@@ -68,7 +68,7 @@ class _House:
             parts = path.relative_to(package).with_suffix("").parts
             module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
             self.modules.add(module)
-            self._read(module, ast.parse(path.read_text(encoding="utf-8")), package.name)
+            self._read(module, _Unannotated().visit(ast.parse(path.read_text(encoding="utf-8"))), package.name)
 
     def _read(self, module: str, tree: ast.Module, package: str) -> None:
         for node in tree.body:
@@ -110,7 +110,7 @@ class _House:
         found: set[Place] = set()
         while waiting:
             place = waiting.pop()
-            if place in found or place[0].split(".")[0] in SILENT:
+            if place in found or f"{place[0]}.".startswith(tuple(f"{name}." for name in SILENT)):
                 continue
             found.add(place)
             uses = (self.meant(place[0], node) for node in ast.walk(self.definitions[place]))
@@ -130,6 +130,24 @@ class _House:
 
 def _copy(node: ast.AST) -> ast.AST:
     return ast.parse(ast.unparse(node)).body[0]
+
+
+class _Unannotated(ast.NodeTransformer):
+    """Take types out: they say what is meant, and compute nothing."""
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        """Keep the name of an argument alone."""
+        return ast.copy_location(ast.arg(node.arg), node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Drop what is said of the returned value."""
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """Keep the name and its value."""
+        node.annotation = ast.copy_location(ast.Constant(None), node)
+        return self.generic_visit(node)
 
 
 class _Bare(ast.NodeTransformer):

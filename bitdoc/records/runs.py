@@ -153,8 +153,8 @@ def write(record: RunRecord, path: Path | None = None) -> Path:
 
     A record that makes no sense (:mod:`bitdoc.records.sense`) is refused, with :class:`RecordError`.
     """
-    own = folder() / checked_name(record.experiment) / f"{checked_name(record.name)}.json"
-    path = path or own
+    place = Path(checked_name(record.experiment)) / f"{checked_name(record.name)}.json"
+    path = path or folder() / place  # a folder of one's own need not exist where the path is given
     text = json.dumps(asdict(record), indent=1, sort_keys=True, allow_nan=False)
     if wrong := sense.complaint(json.loads(text)):
         raise RecordError(f"the record of {record.name} makes no sense and is not written: {wrong}")

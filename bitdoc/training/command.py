@@ -21,9 +21,9 @@ from typing import Any, NoReturn, TypeVar
 import torch
 
 from bitdoc.network import weights
-from bitdoc.network.resnet import OFFICIAL, architecture
+from bitdoc.network.resnet import architecture
 from bitdoc.records import runs
-from bitdoc.records.files import cache_folder, expanded
+from bitdoc.records.files import expanded
 from bitdoc.training.engine import TrainingError
 
 #: The data sets that have names, and the training images of each class where all have as many.
@@ -113,13 +113,6 @@ def check_shots(name: str, shots: int | None) -> None:
         raise Refused(f"{shots} examples per class asked for, but a class of {name} has {most:,}")
 
 
-def at_hand(name: str, directory: str | os.PathLike | None) -> Path | None:
-    """The weights file of a model, where it is on this machine already."""
-    folders = [*([Path(directory)] if directory is not None else []), weights.SHIPPED, cache_folder()]
-    file = weights.model_file(name)
-    return next((folder / file for folder in folders if (folder / file).is_file()), None)
-
-
 def check_weights(name: str, directory: str | os.PathLike | None, *, can_be_made: bool = False) -> None:
     """Refuse a model whose weights are neither on this machine nor published; ``can_be_made``: nor a ``BiT-T`` one."""
     if not name.startswith("BiT-"):
@@ -127,8 +120,8 @@ def check_weights(name: str, directory: str | os.PathLike | None, *, can_be_made
     if directory is not None and not Path(directory).is_dir():
         raise Refused(f"no folder {directory} to look for {weights.model_file(name)} in; create it or name another")
     parts = weights.ModelName.parse(name)
-    published = parts.upstream in "SM" and parts.arch in OFFICIAL
-    if published or (can_be_made and parts.upstream == "T") or at_hand(name, directory):
+    made_here = can_be_made and parts.upstream == "T"
+    if parts.is_published or made_here or weights.at_hand(name, directory):
         return
     why = "BiT-L was never released" if parts.upstream == "L" else f"{name} is not among the published models"
     if parts.upstream == "T":
@@ -198,4 +191,4 @@ def ended(work: Callable[[], int | None], stopped: Callable[[], str] | str) -> i
         say(str(error) or (stopped if isinstance(stopped, str) else stopped()))
         return 143 if isinstance(error, Terminated) or getattr(error, "number", 0) == signal.SIGTERM else 130
     except SystemExit as end:  # of the parser
-        return end.code if isinstance(end.code, int) else 1
+        return 0 if end.code is None else end.code if isinstance(end.code, int) else 1

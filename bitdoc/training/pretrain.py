@@ -29,11 +29,12 @@ from bitdoc.training.engine import Engine, TrainingError
 from bitdoc.training.finetune import test_batches
 from bitdoc.training.grow import Judge, grown
 from bitdoc.training.loop import Batch, Score, evaluate, train
-from bitdoc.training.recipe import Upstream
+from bitdoc.training.recipe import Upstream, fraction_of
 from bitdoc.training.session import Session, State
 
 
-def _fraction(images: data.Images, fraction: float, seed: int) -> data.Images:
+def part_of(images: data.Images, fraction: float, seed: int) -> data.Images:
+    """The share ``fraction`` of each class's images, drawn by ``seed``."""
     if fraction == 1:
         return images
     per_class = max(1, round(fraction * len(images) / len(images.classes)))
@@ -88,7 +89,7 @@ class _Job:
         runs.checked_name(choice.tag)
         code = code_version()  # of the code that is loaded now, whatever the files say at the end
         with engine.main_first():
-            images = _fraction(data.load(choice.dataset, "train", datadir), choice.fraction, choice.seed)
+            images = part_of(data.load(choice.dataset, "train", datadir), choice.fraction, choice.seed)
             held_out = data.load(choice.dataset, "test", datadir)
             parent = weights.sha256(weights.find(choice.grown_from, directory)) if choice.grown_from else None
         identity.same_classes(images, held_out)
@@ -219,11 +220,13 @@ def check_export(choice: Upstream, name: str) -> None:
     Raises
     ------
     TrainingError
-        If it is of another architecture than the name says, or of a kind that a name cannot tell.
+        If it is of another architecture or share of the images than the name says, or of a kind that a name cannot
+        tell.
     """
     model = weights.ModelName.parse(name)
-    if model.upstream != "T" or model.arch != choice.model:
-        raise TrainingError(f"{choice.model} cannot be shipped as {name}: expected BiT-T-{choice.model}")
+    share = "" if choice.fraction == 1 else f"-{100 * choice.fraction:g}pct"
+    if model.upstream != "T" or model.arch != choice.model or fraction_of(name) != choice.fraction:
+        raise TrainingError(f"{choice.tag} cannot be shipped as {name}: expected BiT-T-{choice.model}{share}")
     if choice.norm_kind != "group" or not choice.standardized:
         raise TrainingError(f"a model that is shipped has group norm and weight standardization, unlike {choice.tag}")
 

@@ -240,3 +240,17 @@ class Upstream:
         if self.schedule == "linear":
             return peak * (steps - step) / (steps - ramp)
         return peak / 10 ** sum(step >= round(share * steps) for share in (1 / 3, 2 / 3, 8 / 9))
+
+
+def fraction_of(model: str) -> float:
+    """Share of the upstream images that a ``BiT-T`` name tells: 0.1 for ``BiT-T-R26x0.5-10pct``, 1 without a suffix.
+
+    Raises
+    ------
+    TrainingError
+        If the suffix is anything else.
+    """
+    name = weights.ModelName.parse(model)
+    if not re.fullmatch(r"(\d+(\.\d+)?pct)?", name.suffix):
+        raise TrainingError(f"cannot pre-train {model}: expected BiT-T-{name.arch} or, say, BiT-T-{name.arch}-10pct")
+    return float(name.suffix.removesuffix("pct") or 100) / 100

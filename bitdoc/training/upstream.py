@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import statistics
 import sys
@@ -20,8 +19,8 @@ from bitdoc.network.resnet import build
 from bitdoc.records.files import cache_folder, is_whole_zip, written_atomically
 from bitdoc.training.engine import Engine, TrainingError
 from bitdoc.training.loop import generator, mixed_micro_batches, random_resized_crop, train
-from bitdoc.training.pretrain import pretrain
-from bitdoc.training.recipe import Upstream
+from bitdoc.training.pretrain import part_of, pretrain
+from bitdoc.training.recipe import Upstream, fraction_of
 
 #: The recipe of the BiT-T network that is shipped; of ``--minutes`` a tenth is left for decoding and testing.
 CHOICE = Upstream(phases="32x12,48x12,64x3.5", base_lr=0.3, warmup=0.03, schedule="linear", smallest_crop=0.5)
@@ -67,8 +66,8 @@ def shortened(choice: Upstream, examples: int, minutes: float, seconds: dict[int
         If not even a hundred steps fit.
     """
     starts = [0] + [last for last, _ in choice.plan(examples)]
-    steps = {side: last - first for first, (last, side) in zip(starts, choice.plan(examples), strict=False)}
-    wanted = sum(count * seconds[side] for side, count in steps.items())
+    steps = [(side, last - first) for first, (last, side) in zip(starts, choice.plan(examples), strict=False)]
+    wanted = sum(count * seconds[side] for side, count in steps)
     share = min(1.0, SHARE * 60 * minutes / wanted)
     if share * starts[-1] < min(100, starts[-1]):
         raise TrainingError(
@@ -94,10 +93,7 @@ def choice_for(model: str, grow_from: str | None = None, base: Upstream | None =
     TrainingError
         If the suffix is anything else.
     """
-    name = weights.ModelName.parse(model)
-    if not re.fullmatch(r"(\d+(\.\d+)?pct)?", name.suffix):
-        raise TrainingError(f"cannot pre-train {model}: expected BiT-T-{name.arch} or, say, BiT-T-{name.arch}-10pct")
-    fraction = float(name.suffix.removesuffix("pct") or 100) / 100
+    name, fraction = weights.ModelName.parse(model), fraction_of(model)
     if grow_from:
         return replace(base or GROWTH, model=name.arch, fraction=fraction, grown_from=grow_from)
     return replace(base or CHOICE, model=name.arch, fraction=fraction)
@@ -169,7 +165,7 @@ def _within(choice: Upstream, minutes: float, datadir: str | None, engine: Engin
     if found := engine.agree(_noted(note, choice)):
         return found
     with engine.main_first():
-        images = data.load(choice.dataset, "train", datadir)
+        images = part_of(data.load(choice.dataset, "train", datadir), choice.fraction, choice.seed)
     sides = {side for _, side in choice.plan(len(images))}
     measured = {side: seconds_per_step(choice, side, len(images.classes), engine) for side in sorted(sides)}
     choice = engine.agree(shortened(choice, len(images), minutes, engine.agree(measured)))

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 
-from bitdoc.network import weights
+from bitdoc.network import npz, weights
 from bitdoc.network.resnet import OFFICIAL, build
 from bitdoc.network.weights import ModelName, WeightsError
 from bitdoc.records import files
@@ -286,7 +286,7 @@ class TestMisfits:
         assert "resnet/head" not in text
 
     def test_what_a_foreign_file_seems_to_be(self):
-        assert weights.guess_architecture({"conv1.weight": np.zeros(3)}) is None
+        assert npz.guess_architecture({"conv1.weight": np.zeros(3)}) is None
 
     def test_unknown_head(self, saved, tiny):
         with pytest.raises(ValueError, match="unknown head 'zero'"):
@@ -725,3 +725,15 @@ class TestFullDisk:
         with pytest.raises(WeightsError, match="cannot write") as error:
             weights.save(tiny, tmp_path / "file" / "x.npz")
         message(error)
+
+
+def test_what_is_at_hand_is_what_would_be_found(tiny, tmp_path, monkeypatch):
+    """A damaged file in the first folder is passed over by both."""
+    monkeypatch.setenv("BITDOC_CACHE", str(tmp_path / "cache"))
+    first, name = tmp_path / "first", "BiT-T-R14x0.125"
+    weights.save(tiny, tmp_path / "cache" / f"{name}.npz")
+    first.mkdir()
+    whole = (tmp_path / "cache" / f"{name}.npz").read_bytes()
+    (first / f"{name}.npz").write_bytes(whole[: len(whole) // 2])
+    assert weights.at_hand(name, first) == weights.find(name, first) == tmp_path / "cache" / f"{name}.npz"
+    assert weights.at_hand("BiT-T-R14x0.25", first) is None

@@ -40,6 +40,8 @@ def test_a_copy_has_the_same_age(house):
         ("data/datasets.py", 'f"{seed}/{label}/{i}"', 'f"{seed}/{i}"'),
         ("training/hyperrule.py", "20_000", "30_000"),
         ("training/mixup.py", "alpha + 1", "alpha + 2"),
+        ("training/recipe.py", "(1 / 3, 2 / 3, 8 / 9)", "(1 / 3, 2 / 3, 7 / 9)"),
+        ("network/widen.py", "correction=0", "correction=1"),
         ("network/resnet.py", "stride", "stride_"),
     ],
 )

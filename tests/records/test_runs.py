@@ -8,6 +8,7 @@ import pytest
 
 from bitdoc.records import runs
 from bitdoc.records.age import code_digest, code_version
+from bitdoc.records.files import FileError
 
 
 @pytest.fixture
@@ -266,3 +267,13 @@ def test_cached_records_are_whole_and_name_their_files():
 def test_without_git_a_run_is_recorded_without_a_commit(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert code_version() == {"commit": None, "digest": code_digest()}
+
+
+def test_a_record_with_a_place_of_its_own_needs_no_folder_of_records(record, monkeypatch, tmp_path):
+    def nowhere():
+        raise FileError("there is no home")
+
+    monkeypatch.setattr(runs, "folder", nowhere)
+    assert runs.read(runs.write(record, tmp_path / f"{record.name}.json")) == record
+    with pytest.raises(FileError, match="there is no home"):
+        runs.write(record)

@@ -105,7 +105,7 @@ def test_a_run_is_repeated_by_the_recipe_of_its_record(world, monkeypatch):
     original = fewshot.finetune
     spy = lambda name, task, by, **options: used.append(by) or original(name, task, by, **options)  # noqa: E731
     monkeypatch.setattr(fewshot, "finetune", spy)
-    record, again = fewshot.check(None, model="R14x2")
+    record, again = fewshot.check("R14x2", None)
     assert (
         used[0].plain().items() <= record.setting.items()
         and used[0].base_lr == recipe.THUMBNAIL_FROM_SCRATCH["base_lr"]
@@ -193,3 +193,21 @@ def test_the_name_tells_the_share_of_the_upstream_images():
     assert parent == replace(upstream.PARENT, model="R50x1")
     with pytest.raises(TrainingError, match="cannot pre-train BiT-T-R50x3-CIFAR10: expected BiT-T-R50x3 or"):
         upstream.choice_for("BiT-T-R50x3-CIFAR10")
+
+
+def test_minutes_are_counted_for_the_share_of_the_images_that_is_used(world, monkeypatch):
+    """A tenth of the images takes a tenth of the steps: where all of a plan fits, nothing is cut."""
+    counted = []
+    original = upstream.shortened
+    spy = lambda choice, examples, *rest: counted.append(examples) or original(choice, examples, *rest)  # noqa: E731
+    monkeypatch.setattr(upstream, "shortened", spy)
+    monkeypatch.setattr(upstream, "seconds_per_step", lambda *_, **__: 0.01)
+    images = data.load("tiny-imagenet", "train", None)
+    for name, share in (("BiT-T-R14x1", 1), ("BiT-T-R14x1-50pct", 0.5)):
+        upstream._within(upstream.choice_for(name, base=SMALL), 60, None, Engine.start("cpu"))
+        assert counted.pop() == len(images) * share
+
+
+def test_two_phases_of_one_side_are_both_counted():
+    with pytest.raises(TrainingError, match="all 8,000 steps take about 133 minutes"):
+        upstream.shortened(Upstream(phases="32x4,48x2,32x2", batch=1), 1000, 0.1, {32: 1.0, 48: 1.0})

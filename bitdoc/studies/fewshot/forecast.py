@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
-from bitdoc.network import cost
+from bitdoc.network import cost, weights
 from bitdoc.studies.fewshot.order import Order, arch_of
-from bitdoc.training import command
 from bitdoc.training.engine import pick_device, pick_precision
 from bitdoc.training.recipe import Recipe, Upstream
 from bitdoc.training.upstream import PARENT, choice_for
@@ -52,8 +51,8 @@ def _print_cost(arch: str, recipe: Recipe, count: int, order: Order) -> None:
             fits = cost.split_that_fits(arch, recipe.crop, recipe.batch, room, precision)
             print(f"    this card has {gigabytes(room)}: --batch_split {fits or 'none fits'}")
     print(f"  time: {duration(each)} a run, {duration(each * count)} in all")
-    if order.model.startswith("BiT-T-") and not command.at_hand(order.model, order.directory):
-        if order.grow_from and not command.at_hand(order.grow_from, order.directory):
+    if order.model.startswith("BiT-T-") and not weights.at_hand(order.model, order.directory):
+        if order.grow_from and not weights.at_hand(order.grow_from, order.directory):
             _print_pre_training(choice_for(order.grow_from, base=PARENT), rate, order)
         _print_pre_training(choice_for(order.model, order.grow_from), rate, order)
 

@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="compare the runs of BiT-S-R50x3 or BiT-M-R50x3 with the published ones; else repeat a cached run",
+        help="compare the runs of BiT-S-R50x3 or BiT-M-R50x3 with the published ones; of others, repeat a cached run",
     )
     parser.add_argument(
         "--model",
@@ -103,7 +103,7 @@ class Order:
                     raise command.Refused(f"only a BiT-T network {part}, and {name} is none: leave out --grow_from")
             growth(arch_of(self.model), self.grow_from)
         for model in (self.model, self.grow_from):
-            if model and model.startswith("BiT-T-") and not command.at_hand(model, self.directory):
+            if model and model.startswith("BiT-T-") and not weights.at_hand(model, self.directory):
                 choice_for(model)
 
     @classmethod

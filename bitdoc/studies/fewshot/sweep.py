@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import sys
 from dataclasses import fields, replace
 from functools import cache
 from typing import Any
@@ -136,8 +135,8 @@ def sweep(
     return made
 
 
-def check(datadir: str | None, directory: str | None = None, model: str | None = None) -> tuple[runs.RunRecord, float]:
-    """Repeat one cached run chosen at random; return its record and the accuracy found now, in percent.
+def check(model: str, datadir: str | None, directory: str | None = None) -> tuple[runs.RunRecord, float]:
+    """Repeat one cached run of ``model`` chosen at random; return its record and the accuracy found now, in percent.
 
     Only runs are chosen whose images and weights are those that are here.
     """
@@ -146,13 +145,13 @@ def check(datadir: str | None, directory: str | None = None, model: str | None =
     hashed = cache(lambda name: _weights_told(name, directory))
     here = [
         r
-        for r in runs.load(EXPERIMENT)
-        if (model is None or r.model == model)
-        and (known := hashed(r.model)) is not None
-        and not identity.differences(r.setting, told | known)
+        for r in runs.load(EXPERIMENT, model=model)
+        if (known := hashed(r.model)) is not None and not identity.differences(r.setting, told | known)
     ]
     if not here:
-        raise runs.RecordError("there is no cached run to check whose weights and images are here; make one with --run")
+        raise runs.RecordError(
+            f"there is no cached run of {model} to check whose weights and images are here; make one with --run"
+        )
     record = random.choice(here)
     s = record.setting
     run = Run(record.model, s["method"], s["examples_per_class"], s["subset_seed"])
@@ -168,7 +167,7 @@ def _weights_told(model: str, directory: str | None) -> dict[str, Any] | None:
     """What a record says of the weights of a model, as they are on this machine; None if they are not."""
     if not model.startswith("BiT-"):
         return {"weights_sha256": None}
-    file = shared.at_hand(model, directory)
+    file = weights.at_hand(model, directory)
     return {"weights_sha256": weights.sha256(file)} if file else None
 
 
@@ -202,8 +201,6 @@ def _measure(order: Order) -> None:
         _hold_against_records(order, **told)  # once more, with weights that may have been made just now
     sweep(list(order.todo), order.datadir, order.directory, engine, **order.options)
     engine.finish()
-    if not engine.is_main:
-        sys.exit(0)  # one process draws
 
 
 def _check(order: Order) -> int:
@@ -211,7 +208,7 @@ def _check(order: Order) -> int:
         lines, inside = fig6.compare(order.model)
         print("\n".join(lines))
         return 0 if inside else 1
-    record, again = check(order.datadir, order.directory)
+    record, again = check(order.model, order.datadir, order.directory)
     before = record.result["top1"]
     print(f"{record.name}: recorded {before:.2f} %, now {again:.2f} %")
     return 0 if abs(before - again) < 1.0 else 1
@@ -228,9 +225,9 @@ def _do(order: Order) -> int:
         return forecast.print_plan(order.todo, recipes, made, order)
     if order.run:
         _measure(order)
+    if int(os.environ.get("RANK", 0)):
+        return 0  # one process checks, and draws
     if order.check:
-        if int(os.environ.get("RANK", 0)):
-            sys.exit(0)  # one process checks
         return _check(order)
     fig6.check_lines()  # what cannot be drawn is named in one line, before anything is drawn
     return 0

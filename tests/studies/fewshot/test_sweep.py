@@ -240,13 +240,26 @@ def test_other_images_do_not_count_as_done(results, cifar, monkeypatch, capsys):
     assert "belongs to another run: the test images is" in capsys.readouterr().err
     assert len(runs.load(fig6.EXPERIMENT)) == 1
     assert sweep.command(flags("--check")) == 1
-    assert "no cached run to check whose weights and images are here" in capsys.readouterr().err
+    assert "no cached run of R14x0.25 to check whose weights and images are here" in capsys.readouterr().err
 
 
 def test_one_process_checks(results, cifar, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setattr(sweep, "check", None)
     assert sweep.command(flags("--check")) == 0
+
+
+def test_one_process_draws(results, cifar, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(fig6, "check_lines", None)  # would fail if it were called
+    assert sweep.command(flags()) == 0
+
+
+def test_a_check_repeats_a_run_of_the_model_that_is_named(results, cifar, capsys):
+    assert sweep.command(flags("--run", "--shots", "2", "--seeds", "0")) == 0
+    assert sweep.check("R14x0.25", None)[0].model == "R14x0.25"
+    with pytest.raises(runs.RecordError, match="no cached run of R26x0.5 to check"):
+        sweep.check("R26x0.5", None)
 
 
 def test_the_shipped_network_is_measured_at_more_numbers_of_shots():
