@@ -77,7 +77,9 @@ def test_every_figure_is_attached_to_the_cell_that_shows_it(name: str, notebooks
             assert kind in PICTURES
             assert base64.b64decode(content[kind], validate=True)[8:12] == b"WEBP"
             attached.add(file.removesuffix("-light.webp"))
-    assert attached == set(re.findall(r"\{bit-figure\} ([\w-]+)", SOURCES[name]))
+    parts = re.findall(r"\{include\} (\S+)", SOURCES[name])
+    source = SOURCES[name] + "".join((ROOT / "docs" / part).read_text(encoding="utf-8") for part in parts)
+    assert attached == set(re.findall(r"\{bit-figure\} ([\w-]+)", source))
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -89,7 +91,7 @@ def test_numbers_are_those_of_the_page(name: str, notebooks: dict, pages: dict[s
         assert rf"\tag{{{number.get_text().strip('()# ')}}}" in text
     for value in page.select("p > .bit-value"):
         assert value.get_text() in text
-    for citation in page.select("p > .bibtex-citation"):
+    for citation in page.select("section p > .bibtex-citation"):  # cards of terms stand behind the sections
         assert citation.get_text() in text.replace("*", "")
     assert text.split("\n")[0] == f"# {page.select_one('article h1').get_text().rstrip('#')}"
 
