@@ -165,7 +165,7 @@ def test_dry_run_prints_and_makes_nothing(results, capsys):
 
 def test_check_repeats_a_cached_run(results, cifar, capsys):
     assert sweep.command(flags("--check")) == 1
-    assert "no cached run to check" in capsys.readouterr().err
+    assert "no cached run of R14x0.25 to check" in capsys.readouterr().err
     assert sweep.command(flags("--run", "--shots", "2", "--seeds", "0")) == 0
     assert sweep.command(flags("--check")) == 0
     assert "recorded" in capsys.readouterr().out
