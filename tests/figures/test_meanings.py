@@ -12,7 +12,7 @@ from bitdoc import figures
 from bitdoc.figures import style
 
 #: Figures of pages whose names follow the style; a page that is drawn anew joins them.
-FOLLOWING = ("few-shot", "few-shot-r50x3", "arch-bubbles")
+FOLLOWING = ("few-shot", "few-shot-r50x3", "arch-bubbles", "rivals-size")
 
 
 def misnamed(id: str, theme: str) -> list[str]:

@@ -10,7 +10,7 @@ from bitdoc.figures import figure, style
 from bitdoc.literature.catalog import ARCHITECTURES, UPSTREAM, models
 from bitdoc.literature.published import TABLE1
 
-_COLOUR = {"S": "sky", "M": "orange", "L": "blue"}
+_COLOUR = {upstream: style.MEANINGS[f"BiT-{upstream}"] for upstream in "SML"}
 #: Where the name of a rival stands, in points from its mark.
 _OFFSET = {"FixRes": (-8, -13), "GPipe": (4, -15), "EfficientNet-B7": (-6, 9), "Noisy Student": (-10, 7)}
 
