@@ -159,3 +159,39 @@ def perturb(model: ResNetV2, scale: float, seed: int) -> None:
             weight += scale * spread * noise
         elif isinstance(module, PreActBottleneck) and not module.norm_c.weight.any() and not module.norm_c.bias.any():
             module.norm_c.weight.fill_(scale)
+
+
+@torch.no_grad()
+def likeness(wide: ResNetV2, factor: int) -> float:
+    """Return how alike the ``factor`` copies of a channel still are: 1 at birth, near 0 for filters that are unrelated.
+
+    Parameters
+    ----------
+    wide : ResNetV2
+        Made by :func:`widen` with ``factor``, and perhaps trained since.
+    factor : int
+        As given to :func:`widen`.
+
+    Returns
+    -------
+    float
+        Cosine between the standardized filters of two copies, the mean over all pairs, channels and convolutions. Only
+        the direction of a standardized filter counts, so its length is no part of it.
+
+    Raises
+    ------
+    ValueError
+        If ``factor`` is no whole number above 1.
+    """
+    if int(factor) != factor or factor < 2:
+        raise ValueError(f"likeness got factor {factor}; it must be a whole number, 2 or more")
+    tiles = wide.arch.groups // Architecture("", wide.arch.blocks, wide.arch.width / factor).groups
+    found = []
+    for module in wide.modules():
+        if isinstance(module, StdConv2d):
+            filters = module.weight.flatten(1)
+            filters = torch.nn.functional.normalize(filters - filters.mean(1, keepdim=True), dim=1)
+            copies = filters.unflatten(0, (tiles, -1, factor // tiles)).transpose(0, 1).flatten(1, 2)
+            # The squared length of a sum of unit vectors is their number and twice the cosines of all pairs.
+            found.append(((copies.sum(1).square().sum(1) - factor) / (factor * (factor - 1))).mean())
+    return torch.stack(found).mean().item()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from bitdoc.network.resnet import DEPTHS, build
-from bitdoc.network.widen import deepen, perturb, widen
+from bitdoc.network.widen import deepen, likeness, perturb, widen
 
 LIMIT = 1e-5
 
@@ -256,3 +256,22 @@ def test_each_weight_keeps_a_ninth_of_its_gradient():
         torch.testing.assert_close(9 * large, repeated, rtol=1e-4, atol=1e-4 * repeated.abs().max().item())
     small, large = (network.head.weight.grad for network in (model, wide))
     torch.testing.assert_close(large, small.repeat_interleave(3, 1), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("start", "factor"), [("R14x1", 2), ("R14x0.5", 2), ("R14x0.5", 6), ("R14x0.25", 4)])
+def test_copies_are_alike_at_birth_and_part_with_noise(start, factor):
+    wide = widen(trained_like(start), factor)
+    assert likeness(wide, factor) == pytest.approx(1, abs=1e-4)
+    perturb(wide, 1.0, seed=0)
+    # Noise as long as the filter: two copies share half of their square.
+    assert likeness(wide, factor) == pytest.approx(0.5, abs=0.02)
+
+
+def test_unrelated_filters_are_not_alike():
+    assert likeness(trained_like("R14x2"), 2) == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize("factor", [0, 1])
+def test_likeness_refuses_factors_that_copy_nothing(factor):
+    with pytest.raises(ValueError, match="factor"):
+        likeness(trained_like("R14x1"), factor)
