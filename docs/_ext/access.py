@@ -26,7 +26,12 @@ def mend(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: 
     body = re.sub(r'<th( class="[^"]*")?>\s*(<p></p>)?\s*</th>', r"<td\1></td>", body)
     context["body"] = _IN_CODE.sub(lambda match: match[1] + breakable(match[2]) + match[3], body)
     for neighbor in filter(None, (context.get("prev"), context.get("next"))):
-        neighbor["title"] = re.sub(r"[^<>\s]{16,}", lambda match: breakable(match[0]), neighbor["title"])
+        neighbor["title"] = breakable_text(neighbor["title"])
+
+
+def breakable_text(html: str) -> str:
+    """Mark where the long names in HTML may break; what stands inside a tag is left alone."""
+    return re.sub(r"(<[^>]*>)|([^<>\s]{16,})", lambda match: match[1] or breakable(match[2]), html)
 
 
 def breakable(name: str) -> str:

@@ -85,6 +85,12 @@ def test_first_uses_of_terms_are_linked_and_follow_the_glossary(source: Path) ->
     assert link.format("micro-batch", "micro-batch") in page(source), "the page is written again"
 
 
+def test_long_names_break_between_their_parts_and_tags_stay_whole() -> None:
+    text = docs_module("_ext/access").breakable_text
+    assert text('<span class="section-number">1. </span>Transfer') == '<span class="section-number">1. </span>Transfer'
+    assert text("<code>bitdoc.network.norms</code>") == "<code>bitdoc.<wbr>network.<wbr>norms</code>"
+
+
 def test_edit_links_lead_somewhere() -> None:
     access = docs_module("_ext/access")
     app = SimpleNamespace(srcdir=ROOT / "docs")
