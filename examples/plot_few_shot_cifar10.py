@@ -23,11 +23,11 @@ package. With no arguments it draws from the cached runs in seconds; ``--run`` m
 import os
 
 from bitdoc import figures
-from bitdoc.studies.fewshot import sweep
+from bitdoc.studies.fewshot import make_runs
 from bitdoc.training import command, recipe
 
 parser = command.Parser(description="Few-shot transfer to CIFAR-10: Fig. 6 of the BiT paper.")
-sweep.arguments(parser)
+make_runs.arguments(parser)
 parser.add_argument(
     "--output",
     type=command.picture,
@@ -35,7 +35,7 @@ parser.add_argument(
     help="where the figure is saved, run as a script",
 )
 flags = parser.parse_args()
-status = sweep.command(flags)
+status = make_runs.command(flags)
 if status or flags.dry_run or int(os.environ.get("RANK", 0)):  # of several processes one draws
     raise SystemExit(status)
 

@@ -1,7 +1,7 @@
 """Run records that stand in for real ones."""
 
 from bitdoc.records import runs
-from bitdoc.studies.fewshot.fig6 import EXPERIMENT
+from bitdoc.studies.fewshot.which_runs import EXPERIMENT
 
 
 def stand_in(model, shots, seed, accuracy, **setting):

@@ -17,7 +17,7 @@ from folders import make_folders
 import bitdoc
 from bitdoc.data import datasets
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6, sweep
+from bitdoc.studies.fewshot import make_runs, which_runs
 
 #: A sweep of three small runs; the process kills itself, as with kill -9, in the phase named on the command line.
 SWEEP = """
@@ -25,14 +25,14 @@ import os, signal, sys
 import torch
 from bitdoc.data import datasets
 from bitdoc.records import files, runs
-from bitdoc.studies.fewshot import sweep, fig6
+from bitdoc.studies.fewshot import make_runs, which_runs
 from bitdoc.training import finetune, job, loop
 from dataclasses import replace
 torch.set_num_threads(1)
 datasets.IMAGES["cifar10"] = {"train": 20, "test": 20}
 folder, phase = sys.argv[1:3]
 small = finetune.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4, base_lr=0.01)
-sweep.miniature = lambda examples, **changes: replace(small, **changes)
+make_runs.miniature = lambda examples, **changes: replace(small, **changes)
 seen = []
 
 def kill_in(module, name, when):
@@ -45,15 +45,15 @@ def kill_in(module, name, when):
     setattr(module, name, replaced)
 
 kill_in(*{
-    "data": (sweep, "cifar10", 1),
+    "data": (make_runs, "cifar10", 1),
     "weights": (job, "starting_network", 2),
     "training": (loop, "mixed_micro_batches", 3),
     "evaluation": (finetune, "evaluate", 2),
     "writing": (os, "replace", 2),
-    "between": (fig6, "done", 5),
-    "never": (fig6, "done", 0),
+    "between": (which_runs, "done", 5),
+    "never": (which_runs, "done", 0),
 }[phase])
-sweep.sweep(fig6.plan("R14x0.125", shots=(1,), seeds=(0, 1, 2)), folder)
+make_runs.sweep(which_runs.plan("R14x0.125", shots=(1,), seeds=(0, 1, 2)), folder)
 """
 
 PHASES = {"data": 0, "weights": 1, "training": 1, "evaluation": 1, "writing": 1, "between": 1}
@@ -68,7 +68,7 @@ def twenty_images(monkeypatch):
 @pytest.fixture(scope="module")
 def cifar_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cifar") / "cifar10-jpeg"
-    make_folders(folder, sweep.data.CIFAR10_CLASSES, 2)
+    make_folders(folder, make_runs.data.CIFAR10_CLASSES, 2)
     return folder.parent
 
 
@@ -89,11 +89,11 @@ def finished(process: subprocess.Popen) -> tuple[int, str]:
 def test_killed_in_any_phase_a_sweep_goes_on(cifar_folder, tmp_path, monkeypatch, phase):
     assert finished(start(cifar_folder, tmp_path, phase))[0] == -signal.SIGKILL
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
-    before = {record.name: record.date for record in runs.load(fig6.EXPERIMENT)}
+    before = {record.name: record.date for record in runs.load(which_runs.EXPERIMENT)}
     assert len(before) == PHASES[phase], "every run but the one under way must be there, and whole"
     code, text = finished(start(cifar_folder, tmp_path))
     assert code == 0, text
-    after = runs.load(fig6.EXPERIMENT)
+    after = runs.load(which_runs.EXPERIMENT)
     assert len(after) == 3 and all(before.get(record.name, record.date) == record.date for record in after)
     alone = fewshot_alone(cifar_folder, tmp_path / "alone")
     assert {r.name: r.result for r in after} == alone, "a sweep in pieces gives the results of one in a piece"
@@ -102,7 +102,7 @@ def test_killed_in_any_phase_a_sweep_goes_on(cifar_folder, tmp_path, monkeypatch
 def fewshot_alone(cifar_folder: Path, results: Path, memory: dict = {}) -> dict:  # noqa: B006 - made once
     if not memory:
         assert finished(start(cifar_folder, results))[0] == 0
-        files = sorted((results / fig6.EXPERIMENT).glob("*.json"))
+        files = sorted((results / which_runs.EXPERIMENT).glob("*.json"))
         memory |= {record.name: record.result for record in map(runs.read, files)}
     return memory
 
@@ -112,11 +112,11 @@ def test_two_sweeps_at_once_on_one_folder(cifar_folder, tmp_path, monkeypatch):
     for code, text in [finished(process) for process in both]:
         assert code == 0, text
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
-    assert len(runs.load(fig6.EXPERIMENT)) == 3
-    assert {path.suffix for path in (tmp_path / fig6.EXPERIMENT).iterdir()} == {".json"}
+    assert len(runs.load(which_runs.EXPERIMENT)) == 3
+    assert {path.suffix for path in (tmp_path / which_runs.EXPERIMENT).iterdir()} == {".json"}
 
 
-def told(run: fig6.Run) -> dict:
+def told(run: which_runs.Run) -> dict:
     """What a record of a run cannot do without."""
     few = {"examples_per_class": run.shots, "subset_seed": run.seed, "encoding": "made"}
     return few | {"method": run.method, "seed": run.seed}
@@ -128,36 +128,36 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
 
     def make(run, *args, **options):
-        return runs.RunRecord(fig6.EXPERIMENT, run.name, run.model, told(run), {"top1": 50.0})
+        return runs.RunRecord(which_runs.EXPERIMENT, run.name, run.model, told(run), {"top1": 50.0})
 
-    monkeypatch.setattr(sweep, "make", make)
-    return fig6.plan("R14x0.125", shots=(1,), seeds=(0, 1))
+    monkeypatch.setattr(make_runs, "make", make)
+    return which_runs.plan("R14x0.125", shots=(1,), seeds=(0, 1))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "a field lost", "empty"])
 def test_a_damaged_record_is_put_aside_and_made_again(quick, capsys, damage):
-    sweep.sweep(quick, None)
-    path = runs.path_of(fig6.EXPERIMENT, quick[1].name)
+    make_runs.sweep(quick, None)
+    path = runs.path_of(which_runs.EXPERIMENT, quick[1].name)
     whole = path.read_text()
     without = json.dumps({key: value for key, value in json.loads(whole).items() if key != "result"})
     bad = {"truncated": whole[: len(whole) // 2], "a field lost": without, "empty": ""}[damage]
     path.write_text(bad)
-    assert [record.name for record in sweep.sweep(quick, None)] == [quick[1].name]
+    assert [record.name for record in make_runs.sweep(quick, None)] == [quick[1].name]
     assert path.read_text() == whole and path.with_suffix(".damaged").read_text() == bad
     said = capsys.readouterr()
     assert f"{path}" in said.out + said.err and "the run can be made again" in said.out + said.err
-    assert len(runs.load(fig6.EXPERIMENT)) == 2
+    assert len(runs.load(which_runs.EXPERIMENT)) == 2
 
 
 def test_another_sweep_may_finish_a_run_first(quick, monkeypatch):
-    make = sweep.make
+    make = make_runs.make
 
     def while_the_other_works(run, *args, **options):
         runs.write(make(quick[1]))
         return make(run, *args, **options)
 
-    monkeypatch.setattr(sweep, "make", while_the_other_works)
-    assert [record.name for record in sweep.sweep(quick, None)] == [quick[0].name]
+    monkeypatch.setattr(make_runs, "make", while_the_other_works)
+    assert [record.name for record in make_runs.sweep(quick, None)] == [quick[0].name]
 
 
 def test_a_full_disk_stops_the_sweep_with_one_line(quick, monkeypatch, capsys):
@@ -165,11 +165,13 @@ def test_a_full_disk_stops_the_sweep_with_one_line(quick, monkeypatch, capsys):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.replace", full)
-    empty = replace(sweep._EMPTY, labels=sweep.torch.zeros(0).long(), pixels=sweep.torch.zeros(0, 3, 32, 32))
-    monkeypatch.setattr(sweep, "cifar10", lambda datadir, split: empty)
-    parser = sweep.argparse.ArgumentParser()
-    sweep.arguments(parser)
-    assert sweep.command(parser.parse_args(["--run", "--model", "R14x0.125"])) == 1
+    empty = replace(
+        make_runs._EMPTY, labels=make_runs.torch.zeros(0).long(), pixels=make_runs.torch.zeros(0, 3, 32, 32)
+    )
+    monkeypatch.setattr(make_runs, "cifar10", lambda datadir, split: empty)
+    parser = make_runs.argparse.ArgumentParser()
+    make_runs.arguments(parser)
+    assert make_runs.command(parser.parse_args(["--run", "--model", "R14x0.125"])) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: the run is done, but its record could not be written") and "disk is full" in error
     assert not list(runs.folder().glob("*/*"))
@@ -178,12 +180,12 @@ def test_a_full_disk_stops_the_sweep_with_one_line(quick, monkeypatch, capsys):
 def test_a_loss_that_is_not_finite_stops_the_sweep_with_one_line(tmp_path, monkeypatch, capsys, cifar_folder):
     monkeypatch.setenv("BITDOC_RESULTS", str(tmp_path))
     monkeypatch.setattr("bitdoc.training.loop._mixed_loss", lambda logits, *rest: logits.sum() * float("nan"))
-    small = sweep.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4)
-    monkeypatch.setattr(sweep, "miniature", lambda examples, **changes: replace(small, **changes))
-    parser = sweep.argparse.ArgumentParser()
-    sweep.arguments(parser)
+    small = make_runs.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4)
+    monkeypatch.setattr(make_runs, "miniature", lambda examples, **changes: replace(small, **changes))
+    parser = make_runs.argparse.ArgumentParser()
+    make_runs.arguments(parser)
     flags = ["--run", "--model", "R14x0.125", "--datadir", str(cifar_folder)]
-    assert sweep.command(parser.parse_args(flags)) == 1
+    assert make_runs.command(parser.parse_args(flags)) == 1
     assert "error: the loss is nan at step 0" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -196,19 +198,19 @@ def test_without_network_and_data_one_line_says_what_to_do(tmp_path, monkeypatch
 
     monkeypatch.setattr(datasets.CIFAR10, "url", "http://127.0.0.1:9/cifar-10-python.tar.gz")
     monkeypatch.setattr("bitdoc.data.datasets.TINY_URL", "http://127.0.0.1:9/tiny.zip")
-    sweep.cifar10.cache_clear()
+    make_runs.cifar10.cache_clear()
 
     def error_of(model, datadir):
-        parser = sweep.argparse.ArgumentParser()
-        sweep.arguments(parser)
-        assert sweep.command(parser.parse_args(["--run", "--model", model, "--datadir", str(datadir)])) == 1
+        parser = make_runs.argparse.ArgumentParser()
+        make_runs.arguments(parser)
+        assert make_runs.command(parser.parse_args(["--run", "--model", model, "--datadir", str(datadir)])) == 1
         return capsys.readouterr().err.strip().splitlines()[-1]
 
     for model in ("BiT-M-R50x3", "BiT-T-R14x0.25"):  # CIFAR-10 is missed before a network is trained for it
         error = error_of(model, tmp_path / "data")
         assert error.startswith("error: cifar10 is not in") and "--datadir" in error
-    sweep.cifar10.cache_clear()
-    make_folders(tmp_path / "data" / "cifar10-jpeg", sweep.data.CIFAR10_CLASSES, 2)
+    make_runs.cifar10.cache_clear()
+    make_folders(tmp_path / "data" / "cifar10-jpeg", make_runs.data.CIFAR10_CLASSES, 2)
     error = error_of("BiT-T-R14x0.25", tmp_path / "data")
     assert error.startswith("error: Tiny ImageNet is not in") and "--datadir" in error
     assert error_of("BiT-M-R50x3", tmp_path / "data").startswith("error: http://127.0.0.1:9/BiT-M-R50x3.npz: download")

@@ -78,6 +78,32 @@ def test_every_folder_is_a_room_on_a_floor():
     assert folders == set().union(*FLOORS)
 
 
+#: Files of one name in several rooms, and what all of them are about. The name of a page is such a name everywhere, and
+#: within ``figures`` the folder tells which page a file belongs to.
+NAMESAKES = {
+    "memorize": "a study, and its figures",
+    "ten_pictures": "a study, and its figures",
+    "rivals": "what others report, and its figures",
+    "official": "what the authors' code prints, and its figures",
+    "published": "what papers printed, and figures of it",
+    "weights": "files of weights, and figures of filters",
+    "pictures": "files of pictures, and figures of photographs",
+    "pretrain": "the command, and its work",
+}
+
+
+def test_a_name_tells_which_file_to_open():
+    """A newcomer who has only the tree finds one file a name, or several about the same thing."""
+    pages = {entry.name for entry in (PACKAGE / "figures").iterdir() if entry.is_dir()}
+    rooms: dict[str, set[str]] = {}
+    for path in sources():
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]
+        rooms.setdefault(name, set()).add(parts[0])
+    twice = {name for name, where in rooms.items() if len(where) > 1} - pages
+    assert twice == NAMESAKES.keys(), "files of one name in several rooms: what are they about?"
+
+
 def test_imports_run_in_no_circle():
     known = {module(path) for path in sources()}
     faces = {module(path) for path in sources() if path.name == "__init__.py"}

@@ -15,7 +15,7 @@ from PIL import Image
 import bitdoc
 from bitdoc.data import resize
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6, page_files, ten_pictures
+from bitdoc.studies.fewshot import page_files, ten_pictures, which_runs
 from bitdoc.training.loop import to_float
 
 STATIC = Path(__file__).parents[2] / "docs" / "_static"
@@ -99,7 +99,7 @@ def test_the_network_is_that_of_bitdoc(page, kept, in_page):
         [rgba.reshape(20, -1).tolist(), in_page],
     )
     assert ran_in_worker != in_page
-    model = bitdoc.load(fig6.SHIPPED)
+    model = bitdoc.load(which_runs.SHIPPED)
     with torch.no_grad():
         expected, logits = model(to_float(enlarged)), model.head(torch.tensor(found))
     largest = expected.abs().amax(1)
@@ -139,9 +139,9 @@ def test_twenty_deals_of_ten_agree_with_the_records(page):
     page.wait_for_selector("[data-part=many]:not([disabled])", timeout=120_000)
     deals = page.evaluate("document.querySelector('.ten-pictures').learner.deals")
     assert [d["shots"] for d in deals] == [10] * 20
-    records = runs.load(fig6.EXPERIMENT, model=fig6.SHIPPED, method="linear-probe")
+    records = runs.load(which_runs.EXPERIMENT, model=which_runs.SHIPPED, method="linear-probe")
     median = statistics.median(d["miniature"] for d in deals)
-    assert median == pytest.approx(fig6.medians(records)[10], abs=2)
+    assert median == pytest.approx(which_runs.medians(records)[10], abs=2)
     assert f"median {median:g}%" in page.text_content("[data-part=said]")
     assert page.locator(".tp-dot.tp-miniature").count() == 20
     assert statistics.median(d["random"] for d in deals) < median - 10

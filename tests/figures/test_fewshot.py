@@ -8,10 +8,10 @@ from standins import stand_in
 from bitdoc.figures import draw, registry, tables, values
 from bitdoc.figures.fewshot import r50x3
 from bitdoc.figures.fewshot import tables as page
-from bitdoc.figures.fewshot.runs import median, records_of
+from bitdoc.figures.fewshot.common import median, records_of
 from bitdoc.literature import published
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6
+from bitdoc.studies.fewshot import which_runs
 
 
 @pytest.fixture
@@ -78,8 +78,8 @@ def test_the_published_panel_is_the_papers(results):
 
 
 def test_the_miniature_is_drawn_by_number_of_examples(results):
-    write(fig6.SHIPPED, 1, (24, 25, 29))
-    write(fig6.SHIPPED, 5, (40, 41, 45))
+    write(which_runs.SHIPPED, 1, (24, 25, 29))
+    write(which_runs.SHIPPED, 5, (40, 41, 45))
     dots, line = draw("few-shot-miniature").axes[0].get_lines()
     assert sorted(dots.get_ydata()) == [24, 25, 29, 40, 41, 45]
     assert line.get_xydata().tolist() == [[1, 25], [5, 41]]
@@ -136,7 +136,7 @@ def test_most_of_the_gain_is_in_the_features():
 
 
 def test_width_did_not_pay():
-    for shots in fig6.SHOTS:
+    for shots in which_runs.SHOTS:
         assert abs(median(r50x3.GROWN, shots) - median(r50x3.PARENT, shots)) < 1, "less than a point"
     assert 5 < read("grown-wins") < 15, "neither wins on most subsets"
     assert read("grown-upstream-birth") == read("grown-upstream-parent"), "growing changes nothing"
@@ -159,6 +159,6 @@ def test_subsets_and_steps_are_as_the_page_says():
 def test_the_table_of_medians_shows_median_and_range():
     rows = page.medians()
     assert rows[0] == ["network", "1", "2", "5", "10"] and len(rows) == 6
-    ours = sorted(r.result["top1"] for r in records_of(fig6.SHIPPED) if r.setting["examples_per_class"] == 5)
+    ours = sorted(r.result["top1"] for r in records_of(which_runs.SHIPPED) if r.setting["examples_per_class"] == 5)
     assert rows[1][3] == f"{ours[2]:.1f} ({ours[0]:.1f}–{ours[-1]:.1f})"
     assert "few-shot-medians" in tables()

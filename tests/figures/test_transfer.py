@@ -11,10 +11,9 @@ from matplotlib.colors import to_hex
 
 from bitdoc import figures
 from bitdoc.figures import style
-from bitdoc.figures.transfer import idea
-from bitdoc.figures.transfer import runs as transfer_runs
+from bitdoc.figures.transfer import idea, measured
 from bitdoc.records import runs
-from bitdoc.studies.fewshot.sweep import EXPERIMENT as FEW_SHOT
+from bitdoc.studies.fewshot.make_runs import EXPERIMENT as FEW_SHOT
 from bitdoc.studies.transfer.feature_map import EXPERIMENT as FEATURE_MAP
 from bitdoc.studies.transfer.feature_map import WHEN
 from bitdoc.training import hyperrule
@@ -172,7 +171,7 @@ def test_when_to_transfer_is_the_authors_table():
 
 def write_ways(base: dict[str, float]) -> None:
     """Five runs of each way and number of examples, whose median is ``base + examples``."""
-    for label, model, method, _ in transfer_runs.WAYS:
+    for label, model, method, _ in measured.WAYS:
         if label not in base:
             continue
         for shots in (1, 2, 5, 10):
@@ -186,7 +185,7 @@ def test_without_runs_the_place_is_empty_and_names_the_commands(no_runs):
     told = texts(figures.draw("transfer-ways"))
     flat = re.sub(r"\s+", " ", told)
     assert "not measured yet" in flat
-    for _, model, _, _ in transfer_runs.WAYS:
+    for _, model, _, _ in measured.WAYS:
         assert f"plot_few_shot_cifar10.py --run --model {model}" in flat
     assert "empty place" in figures.registry()["transfer-ways"].alt
     assert "No runs yet." in figures.registry()["transfer-ways"].caption
@@ -224,7 +223,7 @@ def write_map(shots: int, agreement: tuple[float, ...]) -> dict[str, list]:
     result = {"labels": labels, "agreement": dict(zip(WHEN, agreement, strict=True)), **maps}
     setting = {"classes": [f"kind{label}" for label in range(10)], "drawn": 20, "judged": 100, "test_images": 1000}
     setting |= {"examples_per_class": shots}
-    model = transfer_runs.MODEL
+    model = measured.MODEL
     runs.write(runs.RunRecord(FEATURE_MAP, f"{model}_{shots}", model, setting, result))
     return maps
 
@@ -251,7 +250,7 @@ def test_the_feature_maps_show_every_image_and_the_share_of_like_neighbors(no_ru
 
 def test_the_shipped_maps_bear_the_text_out():
     """Neighbors agree more often with every step, and ten images a class move them less than 1,000."""
-    many, few = (transfer_runs._map_record(shots).result["agreement"] for shots in (1000, 10))
+    many, few = (measured._map_record(shots).result["agreement"] for shots in (1000, 10))
     assert many["random"] < many["pre-trained"] < many["fine-tuned"]
     assert (many["random"], many["pre-trained"]) == (few["random"], few["pre-trained"])
     assert few["fine-tuned"] - few["pre-trained"] < 0.5 * (many["fine-tuned"] - many["pre-trained"])

@@ -11,8 +11,8 @@ import torch
 from bitdoc import data
 from bitdoc.network import weights
 from bitdoc.records import files, runs
-from bitdoc.studies.fewshot import fig6
-from bitdoc.studies.fewshot import sweep as fewshot
+from bitdoc.studies.fewshot import make_runs as fewshot
+from bitdoc.studies.fewshot import which_runs
 from bitdoc.training import finetune, pretrain, recipe, upstream
 from bitdoc.training.engine import Engine
 from bitdoc.training.loop import TrainingError
@@ -53,14 +53,14 @@ def test_pre_trains_once_and_then_sweeps(world, capsys):
     assert command("--run") == 0
     (pretraining,) = runs.load("pretrain")
     assert pretraining.setting["steps"] == 6 and pretraining.setting["precision"] == "float32"
-    sweep = runs.load(fig6.EXPERIMENT)
+    sweep = runs.load(which_runs.EXPERIMENT)
     assert [record.model for record in sweep] == [NAME, NAME]
     assert {record.setting["weights_sha256"] for record in sweep} == {pretraining.setting["weights_sha256"]}
     assert (
         "no weights of BiT-T-R14x0.125: pre-training R14x0.125 on tiny-imagenet, 16x1,20x0.5" in capsys.readouterr().out
     )
     assert command("--run", "--seeds", "0", "1", "2") == 0
-    assert "pre-training" not in capsys.readouterr().out and len(runs.load(fig6.EXPERIMENT)) == 3
+    assert "pre-training" not in capsys.readouterr().out and len(runs.load(which_runs.EXPERIMENT)) == 3
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_grown_network_is_measured_beside_its_parent_and_random_weights(world,
     monkeypatch.setattr(upstream, "GROWTH", replace(SMALL, phases="16x0.5"))
     grown = ["--model", "BiT-T-R14x2", "--grow_from", "BiT-T-R14x1", "--precision", "bfloat16"]
     assert command("--run", *grown) == 0
-    sweep = runs.load(fig6.EXPERIMENT)
+    sweep = runs.load(which_runs.EXPERIMENT)
     assert sorted(r.model for r in sweep) == sorted(["BiT-T-R14x2", "BiT-T-R14x1", "R14x2"] * 2)
     scratch = recipe.THUMBNAIL_FROM_SCRATCH["base_lr"]
     assert {(r.model, r.setting["base_lr"]) for r in sweep} == {

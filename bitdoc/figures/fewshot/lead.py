@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bitdoc.figures import figure
-from bitdoc.figures.fewshot.runs import (
+from bitdoc.figures.fewshot.common import (
     accuracies,
     records_of,
 )

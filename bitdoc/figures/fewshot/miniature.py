@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from bitdoc.figures import figure, value
-from bitdoc.figures.fewshot.runs import (
+from bitdoc.figures.fewshot.common import (
     MINIATURE,
     draw_runs,
     median,
@@ -15,7 +15,7 @@ from bitdoc.figures.fewshot.runs import (
 )
 from bitdoc.figures.style import COLOURS, new
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6
+from bitdoc.studies.fewshot import which_runs
 
 _COLOURS = ("purple", "yellow", "grey")
 _LABELS = ("fine-tuned", "linear probe", "no transfer")
@@ -23,7 +23,7 @@ _LABELS = ("fine-tuned", "linear probe", "no transfer")
 
 def _series() -> list[tuple[str, list[runs.RunRecord]]]:
     """What is measured with the miniature, in the order of the labels: name for the text, and runs."""
-    shipped = fig6.SHIPPED
+    shipped = which_runs.SHIPPED
     return [
         (f"{shipped} fine-tuned", records_of(shipped)),
         (f"a linear probe on {shipped}", records_of(shipped, "linear-probe")),
@@ -41,7 +41,7 @@ def _alt() -> str:
         f"{name} rises from {middle[min(middle)]:.0f}% at {min(middle)} to {middle[max(middle)]:.0f}% at "
         f"{max(middle)} examples per class"
         for name, records in _series()
-        if (middle := fig6.medians(records))
+        if (middle := which_runs.medians(records))
     ]
     return f"Line chart of CIFAR-10 accuracy: {'; '.join(parts) or 'nothing has been measured yet'}."
 
@@ -63,7 +63,7 @@ def miniature() -> Figure:
             draw_runs(ax, records, COLOURS[colour], text, xytext=(8, shift))
     ax.set_xscale("log")
     ax.set_xlim(0.9, 15)
-    ax.set_xticks(fig6.MORE_SHOTS, [str(k) for k in fig6.MORE_SHOTS])
+    ax.set_xticks(which_runs.MORE_SHOTS, [str(k) for k in which_runs.MORE_SHOTS])
     ax.minorticks_off()
     ax.set(ylim=(0, 60), xlabel="examples per class", ylabel="CIFAR-10 top-1 accuracy, %")
     ax.set_title("Ten pictures with a past beat a hundred without")
@@ -71,16 +71,16 @@ def miniature() -> Figure:
     return fig
 
 
-for _shots in fig6.SHOTS:
-    value(f"gain-{_shots}")(lambda k=_shots: times(median(fig6.SHIPPED, k), median(MINIATURE, k)))
+for _shots in which_runs.SHOTS:
+    value(f"gain-{_shots}")(lambda k=_shots: times(median(which_runs.SHIPPED, k), median(MINIATURE, k)))
 for _shots in (1, 10):
     value(f"scratch-{_shots}")(lambda k=_shots: median_text(MINIATURE, k))
-    value(f"miniature-{_shots}")(lambda k=_shots: median_text(fig6.SHIPPED, k))
-    value(f"probe-{_shots}")(lambda k=_shots: median_text(fig6.SHIPPED, k, "linear-probe"))
+    value(f"miniature-{_shots}")(lambda k=_shots: median_text(which_runs.SHIPPED, k))
+    value(f"probe-{_shots}")(lambda k=_shots: median_text(which_runs.SHIPPED, k, "linear-probe"))
 
 
 @value("miniature-upstream")
 def upstream_accuracy() -> str:
     """Upstream validation accuracy of the shipped model."""
-    found = runs.load("pretrain", name=fig6.SHIPPED)
+    found = runs.load("pretrain", name=which_runs.SHIPPED)
     return f"{found[0].result['top1']:.1f}%" if found else "(not measured yet)"

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bitdoc.figures import figure, table, value
-from bitdoc.figures.fewshot.runs import (
+from bitdoc.figures.fewshot.common import (
     draw_runs,
     points,
     records_of,
@@ -16,7 +16,7 @@ from bitdoc.figures.fewshot.runs import (
 from bitdoc.figures.style import COLOURS, ink, label, new
 from bitdoc.literature import published
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6
+from bitdoc.studies.fewshot import which_runs
 
 #: Published upstream sets, smallest first.
 UPSTREAM = {"S": "orange", "M": "green", "L": "blue"}
@@ -50,7 +50,7 @@ def _axis(ax: Axes, title: str) -> None:
     ax.set_title(title)
     ax.set_xscale("log")
     ax.set_xlim(0.8, 85)
-    ax.set_xticks(fig6.SHOTS, [str(k) for k in fig6.SHOTS])
+    ax.set_xticks(which_runs.SHOTS, [str(k) for k in which_runs.SHOTS])
     ax.minorticks_off()
     ax.set_xlabel("examples per class")
     ax.set_ylim(0, 100)
@@ -98,7 +98,7 @@ def _alt() -> str:
         f"{model} has {middle[min(middle)]:.0f}% at {min(middle)} and "
         f"{middle[max(middle)]:.0f}% at {max(middle)} per class"
         for model in MEASURED
-        if (middle := fig6.medians(records_of(model)))
+        if (middle := which_runs.medians(records_of(model)))
     ]
     measured = "; ".join(found) or "nothing yet"
     return (

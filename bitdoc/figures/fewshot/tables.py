@@ -6,12 +6,12 @@ import statistics
 from collections.abc import Callable
 
 from bitdoc.figures import table
-from bitdoc.figures.fewshot.runs import (
+from bitdoc.figures.fewshot.common import (
     MINIATURE,
     accuracies,
 )
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6, scoreboard
+from bitdoc.studies.fewshot import scoreboard, which_runs
 from bitdoc.training import recipe
 
 ARCHITECTURES = ("R14x0.125", "R26x0.25", "R26x0.5")
@@ -67,15 +67,15 @@ def board() -> list[list[str]]:
 def medians() -> list[list[str]]:
     """One row for each way to begin, one column for each number of examples."""
     names = {
-        fig6.SHIPPED: "R26x0.5 from Tiny ImageNet",
+        which_runs.SHIPPED: "R26x0.5 from Tiny ImageNet",
         MINIATURE: "R26x0.5 from random weights",
         "BiT-T-R50x3": "R50x3 grown from R50x1",
         "BiT-T-R50x1": "R50x1 from Tiny ImageNet",
         "R50x3": "R50x3 from random weights",
     }
-    rows = [["network", *(str(k) for k in fig6.SHOTS)]]
+    rows = [["network", *(str(k) for k in which_runs.SHOTS)]]
     for model, name in names.items():
-        cells = [accuracies(model, k) for k in fig6.SHOTS]
+        cells = [accuracies(model, k) for k in which_runs.SHOTS]
         texts = [f"{statistics.median(c):.1f} ({min(c):.1f}–{max(c):.1f})" if c else "not measured" for c in cells]
         rows.append([name, *texts])
     return rows
@@ -119,7 +119,7 @@ def rules() -> list[list[str]]:
 def choice() -> list[list[str]]:
     """Mean held-out accuracy of the two subsets that saw every setting, by network, examples per class and setting."""
     trials = runs.load("few-shot-choice", method="fine-tune")
-    trials = [r for r in trials if r.setting["subset_seed"] in (0, 1) and r.model in (fig6.SHIPPED, MINIATURE)]
+    trials = [r for r in trials if r.setting["subset_seed"] in (0, 1) and r.model in (which_runs.SHIPPED, MINIATURE)]
     rows = [["start", "examples per class", "enlarged to", "learning rate: accuracy"]]
     cases = runs.group(trials, lambda r: (r.model, r.setting["examples_per_class"], _enlarged(r)))
     for (model, shots, side), group in sorted(cases.items()):

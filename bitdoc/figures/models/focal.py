@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from bitdoc.figures import figure, style, table, value
 from bitdoc.figures.models.learning import COMMAND, trained
-from bitdoc.figures.transfer.runs import empty_place
+from bitdoc.figures.transfer.measured import empty_place
 from bitdoc.literature.published import FOCAL_LOSS, TABLE3
 from bitdoc.network.detector import focal_loss
 from bitdoc.records import runs

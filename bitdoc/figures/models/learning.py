@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from bitdoc.figures import figure, style
-from bitdoc.figures.transfer.runs import empty_place
+from bitdoc.figures.transfer.measured import empty_place
 from bitdoc.records import runs
 from bitdoc.studies.models.rectangles import EXPERIMENT, SIDE, held_out
 

@@ -7,7 +7,7 @@ import statistics
 from bitdoc.figures import table, value
 from bitdoc.network import cost
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6
+from bitdoc.studies.fewshot import which_runs
 from bitdoc.studies.fewshot.forecast import gigabytes
 from bitdoc.training import recipe
 
@@ -20,7 +20,7 @@ PRECISION = "bfloat16"
 def measured_peaks() -> dict[tuple[str, int, int], int]:
     """Peak memory in bytes, by architecture, crop and split used, of the few-shot runs made on a graphics card."""
     found: dict[tuple[str, int, int], int] = {}
-    for record in runs.load(fig6.EXPERIMENT, batch=512, precision=PRECISION, processes=1):
+    for record in runs.load(which_runs.EXPERIMENT, batch=512, precision=PRECISION, processes=1):
         peak, s = record.cost.get("peak_memory_bytes"), record.setting
         if peak and not record.environment["device"].startswith("CPU"):
             key = (record.model.split("-")[-1], s["crop"], s["split_used"])
@@ -88,7 +88,7 @@ def benchmark() -> runs.RunRecord | None:
 @value("miniature-time")
 def miniature_time() -> str:
     """How long the miniature took, median of its runs, with the shipped network and ten images of each class."""
-    found = runs.load(fig6.EXPERIMENT, model=fig6.SHIPPED, method="fine-tune", examples_per_class=10)
+    found = runs.load(which_runs.EXPERIMENT, model=which_runs.SHIPPED, method="fine-tune", examples_per_class=10)
     return f"{statistics.median(r.cost['seconds'] for r in found):.0f} seconds ({found[0].environment['device']})"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from bitdoc.network import cost, weights
-from bitdoc.studies.fewshot.order import Order, arch_of
+from bitdoc.studies.fewshot.flags import Order, arch_of
 from bitdoc.training.engine import pick_device, pick_precision
 from bitdoc.training.recipe import Recipe, Upstream
 from bitdoc.training.upstream import PARENT, choice_for

@@ -22,7 +22,7 @@ from bitdoc.network import weights
 from bitdoc.network.norms import StdConv2d, standardize
 from bitdoc.network.resnet import ResNetV2
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6
+from bitdoc.studies.fewshot import which_runs
 from bitdoc.studies.fewshot.ten_pictures import NETWORKS, TenPictures
 
 #: Convolutions whose filters keep 16 bits; together they hold a fourteenth of the weights. With 8 bits in all, logits
@@ -68,7 +68,7 @@ def layers(model: ResNetV2) -> list[tuple[str, np.ndarray]]:
     return found
 
 
-def network_script(name: str = fig6.SHIPPED) -> str:
+def network_script(name: str = which_runs.SHIPPED) -> str:
     """The body of a shipped network as a script that sets ``window.tenPicturesWeights``."""
     model = weights.load(name)
     content = layers(model)
@@ -96,9 +96,9 @@ def curves() -> list[dict[str, Any]]:
         for upstream in "SML"
     ]
     for method, name in (("fine-tune", "fine-tuned"), ("linear-probe", "probe")):
-        records = runs.load(fig6.EXPERIMENT, model=fig6.SHIPPED, method=method)
-        runs.require_same(records, *fig6.COMPARABLE)
-        found.append({"name": name, "points": [[k, v] for k, v in sorted(fig6.medians(records).items())]})
+        records = runs.load(which_runs.EXPERIMENT, model=which_runs.SHIPPED, method=method)
+        runs.require_same(records, *which_runs.COMPARABLE)
+        found.append({"name": name, "points": [[k, v] for k, v in sorted(which_runs.medians(records).items())]})
     return found
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from bitdoc.literature import published
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6
+from bitdoc.studies.fewshot import which_runs
 
 #: The network that is measured most, the next narrower one, and the suffix of networks that saw a tenth of the images.
-NETWORK, NARROWER, TENTH = fig6.SHIPPED, "BiT-T-R26x0.25", "-10pct"
+NETWORK, NARROWER, TENTH = which_runs.SHIPPED, "BiT-T-R26x0.25", "-10pct"
 SCRATCH = NETWORK.removeprefix("BiT-T-")
 _Z = statistics.NormalDist().inv_cdf(0.975)
 
@@ -87,8 +87,8 @@ def ratio_of_spreads(first: list[float], second: list[float]) -> Estimate | None
 
 def by_subset(model: str, shots: int) -> dict[int, float]:
     """Accuracy in percent of each fine-tuning of ``model``, by the seed of its subset."""
-    records = runs.load(fig6.EXPERIMENT, model=model, method="fine-tune", examples_per_class=shots)
-    runs.require_same(records, *fig6.COMPARABLE)
+    records = runs.load(which_runs.EXPERIMENT, model=model, method="fine-tune", examples_per_class=shots)
+    runs.require_same(records, *which_runs.COMPARABLE)
     return {r.setting["subset_seed"]: r.result["top1"] for r in records}
 
 
@@ -119,8 +119,8 @@ def _medians(shots: int, arch: str = "R50x3") -> dict[str, float]:
 
 def more_examples() -> Behavior:
     """1 → 2 → 5 → 10 examples: every step helps. Smaller subsets lie in larger ones, so the pairs are nested."""
-    here = {k: by_subset(NETWORK, k) for k in fig6.SHOTS}
-    steps = {f"{a} → {b}": gain(here[b], here[a]) for a, b in zip(fig6.SHOTS, fig6.SHOTS[1:], strict=False)}
+    here = {k: by_subset(NETWORK, k) for k in which_runs.SHOTS}
+    steps = {f"{a} → {b}": gain(here[b], here[a]) for a, b in zip(which_runs.SHOTS, which_runs.SHOTS[1:], strict=False)}
     rises = sorted(_medians(5)[u] - _medians(1)[u] for u in "SML")
     return _behavior("Every further example helps", f"1 → 5: +{rises[0]:.0f} to +{rises[-1]:.0f}", steps)
 
@@ -182,7 +182,7 @@ def size_needs_data() -> Behavior:
 
 def beats_scratch() -> Behavior:
     """Transfer beats the same network from random weights at every number of examples."""
-    found = {f"at {k}": gain(by_subset(NETWORK, k), by_subset(SCRATCH, k)) for k in fig6.SHOTS}
+    found = {f"at {k}": gain(by_subset(NETWORK, k), by_subset(SCRATCH, k)) for k in which_runs.SHOTS}
     return _behavior("Transfer beats the same network from random weights", "not drawn in Fig. 6", found)
 
 

@@ -27,7 +27,7 @@ from torch import Tensor
 from bitdoc import data
 from bitdoc.network import weights
 from bitdoc.records.files import written_atomically
-from bitdoc.studies.fewshot.fig6 import SEEDS, SHIPPED
+from bitdoc.studies.fewshot.which_runs import SEEDS, SHIPPED
 from bitdoc.studies.probe import PENALTY, features, fit
 from bitdoc.training import command
 from bitdoc.training.engine import Engine

@@ -22,7 +22,7 @@ from bitdoc.network.resnet import ResNetV2, build
 from bitdoc.network.small_maps import with_products
 from bitdoc.records import runs
 from bitdoc.records.age import code_version
-from bitdoc.studies.fewshot import sweep as fewshot
+from bitdoc.studies.fewshot import make_runs as fewshot
 from bitdoc.studies.mixup.study import calibration, random_labels
 from bitdoc.training.finetune import Engine, Task, test_batches
 from bitdoc.training.loop import (

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from bitdoc import data
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import sweep as fewshot
+from bitdoc.studies.fewshot import make_runs as fewshot
 from bitdoc.training import hyperrule
 from bitdoc.training.finetune import Engine, Recipe, Task, finetune, miniature, test_batches
 from bitdoc.training.loop import evaluate, generator

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from tqdm import tqdm
 
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6
+from bitdoc.studies.fewshot import which_runs
 from bitdoc.training.command import ended
 
 
@@ -38,5 +38,5 @@ def sweep(todo: Sequence[R], make: Callable[[R], runs.RunRecord]) -> None:
 
 def command(todo: Sequence[R], make: Callable[[R], runs.RunRecord], only: str | None = None) -> int:
     """Make part ``only`` (``"i/n"``) of the plan ``todo``, or all of it; return the exit status."""
-    work = lambda: sweep(fig6.part(list(todo), only), make)  # noqa: E731
+    work = lambda: sweep(which_runs.part(list(todo), only), make)  # noqa: E731
     return ended(work, "stopped; the same command goes on where it stopped")

@@ -11,7 +11,7 @@ from bitdoc.figures.performance import tables
 from bitdoc.literature import published
 from bitdoc.network import cost
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6, forecast, sweep
+from bitdoc.studies.fewshot import forecast, make_runs, which_runs
 from bitdoc.training import upstream
 from bitdoc.training.command import Parser
 
@@ -31,17 +31,17 @@ def alone(tmp_path, monkeypatch):
 
 def command(*arguments):
     parser = Parser()
-    sweep.arguments(parser)
+    make_runs.arguments(parser)
     try:
-        return sweep.command(parser.parse_args(arguments))
+        return make_runs.command(parser.parse_args(arguments))
     except SystemExit as end:  # of the parser
         return end.code
 
 
 def record(model, shots, seed, top1, **setting):
     setting |= {"method": "fine-tune", "examples_per_class": shots, "subset_seed": seed, "encoding": "made"}
-    run = fig6.Run(model, "fine-tune", shots, seed)
-    return runs.RunRecord(fig6.EXPERIMENT, run.name, model, setting, {"top1": top1})
+    run = which_runs.Run(model, "fine-tune", shots, seed)
+    return runs.RunRecord(which_runs.EXPERIMENT, run.name, model, setting, {"top1": top1})
 
 
 def test_plan_of_the_papers_network(tmp_path, capsys):
@@ -113,7 +113,7 @@ def test_what_cannot_be_done_is_refused_in_the_dry_run_too(monkeypatch, tmp_path
     def read(*args):
         raise AssertionError("data were read")
 
-    monkeypatch.setattr(sweep, "cifar10", read)
+    monkeypatch.setattr(make_runs, "cifar10", read)
     flags, values, message = REFUSED[kind]
     *first, flag = flags.split()
     for value in values:
@@ -135,14 +135,14 @@ def test_what_cannot_be_done_is_refused_in_the_dry_run_too(monkeypatch, tmp_path
     ],
 )
 def test_a_run_that_was_made_otherwise_does_not_count_as_done(setting, message, capsys):
-    made = record(fig6.SHIPPED, 1, 0, 40.0, **setting)
+    made = record(which_runs.SHIPPED, 1, 0, 40.0, **setting)
     path = runs.write(made)
     for how in ("--dry-run", "--run"):
         for seed in ("0", "1"):  # the run itself, and one that would join its line
             assert command(how, "--shots", "1", "--seeds", seed) == 1
             said = capsys.readouterr().err.strip()
             assert str(path) in said and message in said and "move the record away" in said and said.count("\n") == 0
-    assert runs.load(fig6.EXPERIMENT) == [made]
+    assert runs.load(which_runs.EXPERIMENT) == [made]
 
 
 def test_a_line_has_one_precision(capsys):
@@ -187,11 +187,11 @@ def test_check_without_anything_to_compare(model, message, capsys):
 
 def test_the_name_of_a_run_does_not_tell_how_it_was_split(monkeypatch):
     named = []
-    monkeypatch.setattr(sweep, "cifar10", lambda datadir, split: sweep._EMPTY)
-    monkeypatch.setattr(sweep, "resized_test", lambda *args: sweep._EMPTY)
-    monkeypatch.setattr(sweep.Task, "choose", lambda *args: sweep.Task(sweep._EMPTY, sweep._EMPTY, {}))
-    monkeypatch.setattr(sweep, "finetune", lambda *args, run, **options: (None, named.append(run)))
-    sweep.make(fig6.Run("R26x0.5", "fine-tune", 1, 0), None, split=4, base_lr=0.1)
+    monkeypatch.setattr(make_runs, "cifar10", lambda datadir, split: make_runs._EMPTY)
+    monkeypatch.setattr(make_runs, "resized_test", lambda *args: make_runs._EMPTY)
+    monkeypatch.setattr(make_runs.Task, "choose", lambda *args: make_runs.Task(make_runs._EMPTY, make_runs._EMPTY, {}))
+    monkeypatch.setattr(make_runs, "finetune", lambda *args, run, **options: (None, named.append(run)))
+    make_runs.make(which_runs.Run("R26x0.5", "fine-tune", 1, 0), None, split=4, base_lr=0.1)
     assert named == ["R26x0.5_fine-tune_1_0_base_lr=0.1"]
 
 

@@ -15,7 +15,7 @@ import torch
 from bitdoc.network import weights
 from bitdoc.network.norms import StdConv2d, standardize
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6, page_files, ten_pictures
+from bitdoc.studies.fewshot import page_files, ten_pictures, which_runs
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def from_script(text: str, name: str) -> dict:
 
 def test_the_file_is_whole_and_of_the_weights_that_ship(kept):
     assert kept.about["digests"] == ten_pictures.digests(kept)
-    now = weights.sha256(weights.find(fig6.SHIPPED))
+    now = weights.sha256(weights.find(which_runs.SHIPPED))
     assert kept.about["weights_sha256"] == now, "new weights: python -m bitdoc.studies.fewshot.ten_pictures"
     assert ten_pictures.main(["--check"]) == 0
     assert kept.miniature.shape == kept.random.shape == (len(kept.labels), 1024)
@@ -72,15 +72,15 @@ def test_the_probe_on_8_bits_agrees_with_the_records(kept, shots):
         few = [c * 20 + i for c in range(10) for i in rng.sample(range(20), shots)]
         named = ten_pictures.probabilities(values[few], labels[few], values[200:]).argmax(1)
         found.append(100 * (named == labels[200:]).float().mean().item())
-    records = runs.load(fig6.EXPERIMENT, model=fig6.SHIPPED, method="linear-probe")
-    assert statistics.median(found) == pytest.approx(fig6.medians(records)[shots], abs=2 if shots == 10 else 4)
+    records = runs.load(which_runs.EXPERIMENT, model=which_runs.SHIPPED, method="linear-probe")
+    assert statistics.median(found) == pytest.approx(which_runs.medians(records)[shots], abs=2 if shots == 10 else 4)
 
 
 def test_weights_come_back_from_the_page_s_file():
     script = page_files.network_script()
     assert len(script) < 5_000_000
     content = from_script(script, "tenPicturesWeights")
-    model = weights.load(fig6.SHIPPED)
+    model = weights.load(which_runs.SHIPPED)
     data, at, modules = base64.b85decode(content["data"]), 0, dict(model.named_modules())
     for name, shape, kind in content["layers"]:
         size = int(np.prod(shape)) * int(kind[1])
@@ -127,5 +127,5 @@ def test_the_data_file_holds_what_the_package_keeps(kept):
     assert base64.b64decode(content["sheet"].partition(",")[2]) == kept.sheet
     assert content["digests"] == ten_pictures.digests(kept)
     probe = next(curve for curve in content["curves"] if curve["name"] == "probe")
-    records = runs.load(fig6.EXPERIMENT, model=fig6.SHIPPED, method="linear-probe")
-    assert dict(probe["points"]) == fig6.medians(records)
+    records = runs.load(which_runs.EXPERIMENT, model=which_runs.SHIPPED, method="linear-probe")
+    assert dict(probe["points"]) == which_runs.medians(records)

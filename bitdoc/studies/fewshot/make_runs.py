@@ -1,7 +1,7 @@
 """The sweep behind Fig. 6: models x examples per class x random subsets, each run one record, resumable.
 
-A sweep is a list of :class:`~bitdoc.studies.fewshot.fig6.Run`; what has a record is not run again, so a sweep that was
-stopped goes on, and several processes or machines can share one (``--only i/n``).
+A sweep is a list of :class:`~bitdoc.studies.fewshot.which_runs.Run`; what has a record is not run again, so a sweep
+that was stopped goes on, and several processes or machines can share one (``--only i/n``).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from tqdm import tqdm
 from bitdoc import data
 from bitdoc.network import weights
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6, forecast
-from bitdoc.studies.fewshot.fig6 import EXPERIMENT, Run
-from bitdoc.studies.fewshot.order import Order, arguments
+from bitdoc.studies.fewshot import forecast, which_runs
+from bitdoc.studies.fewshot.flags import Order, arguments
+from bitdoc.studies.fewshot.which_runs import EXPERIMENT, Run
 from bitdoc.studies.probe import PENALTY, linear_probe
 from bitdoc.training import command as shared
 from bitdoc.training import identity
@@ -119,12 +119,12 @@ def sweep(
     engine = engine or Engine.start()
     if engine.is_main:  # of other runs too: the figure that follows reads them all
         for path in runs.paths(EXPERIMENT):
-            fig6.is_sound(path)
-    missing = engine.agree([run for run in todo if not fig6.done(run)] if engine.is_main else None)
+            which_runs.is_sound(path)
+    missing = engine.agree([run for run in todo if not which_runs.done(run)] if engine.is_main else None)
     made = []
     bar = tqdm(missing, desc="sweep", unit="run", disable=None if engine.is_main else True)
     for run in bar:
-        if engine.agree(engine.is_main and fig6.done(run)):
+        if engine.agree(engine.is_main and which_runs.done(run)):
             continue  # another sweep on the same folder was quicker
         bar.set_postfix_str(run.name)
         record = make(run, datadir, directory, engine=engine, **options)
@@ -182,16 +182,16 @@ def _hold_against_records(order: Order, **told: Any) -> None:
         by = recipe_for(run, _EMPTY, **order.options).plain()
         probe = {"crop": by["crop"], "interpolation": by["interpolation"], "penalty": PENALTY}
         by = probe if run.method == "linear-probe" else by
-        known = {key: value for key, value in (told | by).items() if key in fig6.COMPARABLE}
+        known = {key: value for key, value in (told | by).items() if key in which_runs.COMPARABLE}
         return known | hashed(run.model) | {"precision": pick_precision(pick_device(), order.precision)}
 
-    fig6.check_against_records(order.todo, asked)
+    which_runs.check_against_records(order.todo, asked)
 
 
 def _measure(order: Order) -> None:
     engine = Engine.start(precision=order.precision, compiled=order.compile)
     _hold_against_records(order)
-    if engine.agree(not all(map(fig6.can_be_read, order.todo))):
+    if engine.agree(not all(map(which_runs.can_be_read, order.todo))):
         with engine.main_first():  # first, so that images that are not there do not cost a pre-training
             train, test = (cifar10(order.datadir, split) for split in ("train", "test"))
         identity.same_classes(train, test)
@@ -205,7 +205,7 @@ def _measure(order: Order) -> None:
 
 def _check(order: Order) -> int:
     if order.model.startswith(("BiT-S", "BiT-M")):
-        lines, inside = fig6.compare(order.model)
+        lines, inside = which_runs.compare(order.model)
         print("\n".join(lines))
         return 0 if inside else 1
     record, again = check(order.model, order.datadir, order.directory)
@@ -221,7 +221,7 @@ def _do(order: Order) -> int:
         raise shared.Refused(str(error)) from None
     if order.dry_run:
         _hold_against_records(order)
-        made = [fig6.can_be_read(run) for run in order.todo]
+        made = [which_runs.can_be_read(run) for run in order.todo]
         return forecast.print_plan(order.todo, recipes, made, order)
     if order.run:
         _measure(order)
@@ -229,7 +229,7 @@ def _do(order: Order) -> int:
         return 0  # one process checks, and draws
     if order.check:
         return _check(order)
-    fig6.check_lines()  # what cannot be drawn is named in one line, before anything is drawn
+    which_runs.check_lines()  # what cannot be drawn is named in one line, before anything is drawn
     return 0
 
 

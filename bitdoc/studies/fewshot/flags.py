@@ -8,7 +8,7 @@ from typing import Any
 
 from bitdoc import data
 from bitdoc.network import weights
-from bitdoc.studies.fewshot import fig6
+from bitdoc.studies.fewshot import which_runs
 from bitdoc.training import command
 from bitdoc.training.engine import PRECISIONS, TrainingError
 from bitdoc.training.recipe import growth
@@ -32,14 +32,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         type=command.model,
-        default=fig6.SHIPPED,
+        default=which_runs.SHIPPED,
         help="model, or an architecture alone for random weights",
     )
     parser.add_argument("--method", choices=["fine-tune", "linear-probe"], default="fine-tune")
     parser.add_argument(
         "--shots", type=command.count, nargs="+", help="examples per class (default: those of the figure)"
     )
-    parser.add_argument("--seeds", type=command.seed, nargs="+", default=list(fig6.SEEDS), help="random subsets")
+    parser.add_argument("--seeds", type=command.seed, nargs="+", default=list(which_runs.SEEDS), help="random subsets")
     parser.add_argument("--only", metavar="I/N", help="make only every N-th run, starting from the I-th (1 to N)")
     where = f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)"
     parser.add_argument("--datadir", type=command.path, help=where)
@@ -73,7 +73,7 @@ class Order:
         Micro-batches in a step; None as the recipe says.
     """
 
-    todo: tuple[fig6.Run, ...]
+    todo: tuple[which_runs.Run, ...]
     model: str
     method: str
     datadir: str | None
@@ -117,9 +117,9 @@ class Order:
         """
         models = [flags.model, *([flags.grow_from, arch_of(flags.model)] if flags.grow_from else [])]
         try:
-            todo = [r for model in models for r in fig6.plan(model, flags.shots, flags.seeds, flags.method)]
+            todo = [r for model in models for r in which_runs.plan(model, flags.shots, flags.seeds, flags.method)]
             return cls(
-                todo=tuple(dict.fromkeys(fig6.part(todo, flags.only))),
+                todo=tuple(dict.fromkeys(which_runs.part(todo, flags.only))),
                 model=flags.model,
                 method=flags.method,
                 datadir=str(flags.datadir) if flags.datadir else None,

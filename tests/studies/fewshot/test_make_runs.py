@@ -11,7 +11,7 @@ from bitdoc import data
 from bitdoc.figures.fewshot import r50x3, tables
 from bitdoc.records import runs
 from bitdoc.studies import probe
-from bitdoc.studies.fewshot import fig6, sweep
+from bitdoc.studies.fewshot import make_runs, which_runs
 from bitdoc.training import finetune, recipe
 from bitdoc.training.loop import TrainingError
 
@@ -27,44 +27,44 @@ def cifar(monkeypatch):
     """Forty stand-in images in CIFAR-10's ten classes, and a recipe of two small steps."""
     pixels = torch.randint(0, 256, (40, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     images = data.Images("cifar10", "train", "made", data.CIFAR10_CLASSES, torch.arange(40) % 10, pixels)
-    monkeypatch.setattr(sweep, "cifar10", lambda datadir, split: replace(images, split=split))
+    monkeypatch.setattr(make_runs, "cifar10", lambda datadir, split: replace(images, split=split))
     small = finetune.Recipe(20, 16, (0, 1, 1, 1, 2), batch=4, base_lr=0.01)
-    monkeypatch.setattr(sweep, "miniature", lambda examples, **changes: replace(small, **changes))
-    sweep.resized_test.cache_clear()
-    sweep.held_out_split.cache_clear()
+    monkeypatch.setattr(make_runs, "miniature", lambda examples, **changes: replace(small, **changes))
+    make_runs.resized_test.cache_clear()
+    make_runs.held_out_split.cache_clear()
     yield images
-    sweep.resized_test.cache_clear()
-    sweep.held_out_split.cache_clear()
+    make_runs.resized_test.cache_clear()
+    make_runs.held_out_split.cache_clear()
 
 
 def flags(*arguments):
     parser = argparse.ArgumentParser()
-    sweep.arguments(parser)
+    make_runs.arguments(parser)
     return parser.parse_args(["--model", "R14x0.25", *arguments])
 
 
 def test_the_plan_is_every_subset_at_every_number_of_shots():
-    todo = fig6.plan("BiT-M-R50x3")
+    todo = which_runs.plan("BiT-M-R50x3")
     assert len(todo) == 20 and len({run.name for run in todo}) == 20
     assert {run.shots for run in todo} == {1, 2, 5, 10}
 
 
 def test_recipes_by_model():
     images = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(1), torch.zeros(1, 3, 32, 32))
-    full = sweep.recipe_for(fig6.Run("BiT-M-R50x3", "fine-tune", 5, 0), images)
+    full = make_runs.recipe_for(which_runs.Run("BiT-M-R50x3", "fine-tune", 5, 0), images)
     assert full == finetune.rule(50, (32, 32))
-    assert sweep.recipe_for(fig6.Run(fig6.SHIPPED, "fine-tune", 5, 0), images) == finetune.miniature(50)
-    scratch = sweep.recipe_for(fig6.Run("R26x0.5", "fine-tune", 5, 0), images)
+    assert make_runs.recipe_for(which_runs.Run(which_runs.SHIPPED, "fine-tune", 5, 0), images) == finetune.miniature(50)
+    scratch = make_runs.recipe_for(which_runs.Run("R26x0.5", "fine-tune", 5, 0), images)
     assert scratch == finetune.miniature(50, **recipe.FROM_SCRATCH)
     for model, changes in (("BiT-T-R50x3", {}), ("BiT-T-R50x1", {}), ("R50x3", recipe.THUMBNAIL_FROM_SCRATCH)):
-        grown = sweep.recipe_for(fig6.Run(model, "fine-tune", 5, 0), images, grown=True)
+        grown = make_runs.recipe_for(which_runs.Run(model, "fine-tune", 5, 0), images, grown=True)
         assert grown == recipe.thumbnail(50, **changes)
 
 
-@pytest.mark.parametrize("start", [fig6.SHIPPED, "R26x0.5"])
+@pytest.mark.parametrize("start", [which_runs.SHIPPED, "R26x0.5"])
 def test_the_settings_in_use_are_the_best_of_the_recorded_trials(start):
     images = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(1), torch.zeros(1, 3, 32, 32))
-    used = sweep.recipe_for(fig6.Run(start, "fine-tune", 5, 0), images)
+    used = make_runs.recipe_for(which_runs.Run(start, "fine-tune", 5, 0), images)
     trials = runs.load("few-shot-choice", model=start, method="fine-tune", examples_per_class=5)
     trials = [r for r in trials if r.setting["subset_seed"] in (0, 1)]  # the subsets that saw every setting
     settings = runs.group(trials, lambda r: (r.setting["base_lr"], *tables._enlarged(r).split(", ")))
@@ -75,7 +75,7 @@ def test_the_settings_in_use_are_the_best_of_the_recorded_trials(start):
 
 
 def test_the_probes_penalty_is_the_best_of_the_recorded_trials():
-    trials = runs.load("few-shot-choice", model=fig6.SHIPPED, method="linear-probe")
+    trials = runs.load("few-shot-choice", model=which_runs.SHIPPED, method="linear-probe")
     by_penalty = runs.group(trials, "penalty")
     assert len(by_penalty) > 3 and len({len(group) for group in by_penalty.values()}) == 1
     assert max(by_penalty, key=lambda x: sum(r.result["top1"] for r in by_penalty[x])) == probe.PENALTY
@@ -113,74 +113,74 @@ def test_the_thumbnails_settings_from_random_weights_are_the_best_of_the_recorde
 
 
 def test_a_sweep_makes_only_what_is_missing(results, cifar):
-    todo = fig6.plan("R14x0.25", shots=(1, 2), seeds=(0,))
-    assert [r.name for r in sweep.sweep(todo[:1], None)] == ["R14x0.25_fine-tune_1_0"]
-    assert [r.name for r in sweep.sweep(todo, None)] == ["R14x0.25_fine-tune_2_0"]
-    assert sweep.sweep(todo, None) == []
-    first = runs.load(fig6.EXPERIMENT)[0]
+    todo = which_runs.plan("R14x0.25", shots=(1, 2), seeds=(0,))
+    assert [r.name for r in make_runs.sweep(todo[:1], None)] == ["R14x0.25_fine-tune_1_0"]
+    assert [r.name for r in make_runs.sweep(todo, None)] == ["R14x0.25_fine-tune_2_0"]
+    assert make_runs.sweep(todo, None) == []
+    first = runs.load(which_runs.EXPERIMENT)[0]
     assert first.setting["test_images"] == 40 and first.setting["test_split"] == "test"
 
 
 def test_a_killed_sweep_loses_only_the_run_under_way(results, cifar, monkeypatch):
-    todo = fig6.plan("R14x0.25", shots=(1,), seeds=(0, 1, 2))
-    original = sweep.make
+    todo = which_runs.plan("R14x0.25", shots=(1,), seeds=(0, 1, 2))
+    original = make_runs.make
 
     def killed(run, *args, **options):
         if run.seed == 1:
             raise KeyboardInterrupt
         return original(run, *args, **options)
 
-    monkeypatch.setattr(sweep, "make", killed)
+    monkeypatch.setattr(make_runs, "make", killed)
     with pytest.raises(KeyboardInterrupt):
-        sweep.sweep(todo, None)
-    monkeypatch.setattr(sweep, "make", original)
-    assert len(sweep.sweep(todo, None)) == 2
+        make_runs.sweep(todo, None)
+    monkeypatch.setattr(make_runs, "make", original)
+    assert len(make_runs.sweep(todo, None)) == 2
 
 
 def test_parts_share_a_sweep_without_overlap():
-    todo = fig6.plan("R26x0.5")
-    parts = [fig6.part(todo, f"{i}/3") for i in (1, 2, 3)]
+    todo = which_runs.plan("R26x0.5")
+    parts = [which_runs.part(todo, f"{i}/3") for i in (1, 2, 3)]
     assert sorted((r for p in parts for r in p), key=lambda r: r.name) == sorted(todo, key=lambda r: r.name)
     for wrong in ("0/3", "4/3", "half"):
         with pytest.raises(TrainingError, match="expected i/n"):
-            fig6.part(todo, wrong)
+            which_runs.part(todo, wrong)
 
 
 def test_choices_are_judged_on_held_out_training_images(results, cifar, monkeypatch):
-    monkeypatch.setattr(sweep.held_out_split.__wrapped__, "__defaults__", (2,))
-    rest, judged = sweep.held_out_split(None)
+    monkeypatch.setattr(make_runs.held_out_split.__wrapped__, "__defaults__", (2,))
+    rest, judged = make_runs.held_out_split(None)
     assert len(rest) == 20 and len(judged) == 20 and judged.split == "held-out part of train"
     pixels = {tuple(p.flatten().tolist()) for p in rest.pixels}
     assert not any(tuple(p.flatten().tolist()) in pixels for p in judged.pixels)
-    record = sweep.make(fig6.Run("R14x0.25", "fine-tune", 1, 0), None, held_out=True, base_lr=0.5)
+    record = make_runs.make(which_runs.Run("R14x0.25", "fine-tune", 1, 0), None, held_out=True, base_lr=0.5)
     assert record.experiment == "few-shot-choice" and record.setting["test_split"] == "held-out part of train"
 
 
 def test_dry_run_prints_and_makes_nothing(results, capsys):
-    assert sweep.command(flags("--dry-run", "--shots", "1", "--seeds", "0", "1")) == 0
+    assert make_runs.command(flags("--dry-run", "--shots", "1", "--seeds", "0", "1")) == 0
     out = capsys.readouterr().out
     assert "2 runs, 0 of them done" in out and "R14x0.25_fine-tune_1_1: 100 steps, 6,400 images of 64 px" in out
     assert list(results.iterdir()) == []
 
 
 def test_check_repeats_a_cached_run(results, cifar, capsys):
-    assert sweep.command(flags("--check")) == 1
+    assert make_runs.command(flags("--check")) == 1
     assert "no cached run of R14x0.25 to check" in capsys.readouterr().err
-    assert sweep.command(flags("--run", "--shots", "2", "--seeds", "0")) == 0
-    assert sweep.command(flags("--check")) == 0
+    assert make_runs.command(flags("--run", "--shots", "2", "--seeds", "0")) == 0
+    assert make_runs.command(flags("--check")) == 0
     assert "recorded" in capsys.readouterr().out
-    record = runs.load(fig6.EXPERIMENT)[0]
+    record = runs.load(which_runs.EXPERIMENT)[0]
     runs.write(replace(record, result=record.result | {"top1": record.result["top1"] + 50}))
-    assert sweep.command(flags("--check")) == 1
+    assert make_runs.command(flags("--check")) == 1
 
 
 @pytest.mark.parametrize("command", ["draw", "dry-run", "run"])
 def test_a_damaged_record_is_one_line(results, cifar, capsys, command):
     runs.write(stand_in("BiT-M-R50x3", 1, 0, 50.0))
-    damaged = runs.path_of(fig6.EXPERIMENT, "BiT-M-R50x3_fine-tune_1_0")
+    damaged = runs.path_of(which_runs.EXPERIMENT, "BiT-M-R50x3_fine-tune_1_0")
     damaged.write_text("{")
     options = {"draw": [], "dry-run": ["--dry-run"], "run": ["--run", "--shots", "1", "--seeds", "0"]}[command]
-    status = sweep.command(flags(*options))
+    status = make_runs.command(flags(*options))
     said = capsys.readouterr()
     assert "Traceback" not in said.err
     if command == "draw":
@@ -193,8 +193,8 @@ def test_a_damaged_record_is_one_line(results, cifar, capsys, command):
 
 def test_a_dry_run_counts_a_damaged_record_as_missing(results, cifar, capsys):
     runs.write(stand_in("R14x0.25", 1, 0, 50.0))
-    runs.path_of(fig6.EXPERIMENT, "R14x0.25_fine-tune_1_0").write_text("{")
-    assert sweep.command(flags("--dry-run", "--shots", "1", "--seeds", "0")) == 0
+    runs.path_of(which_runs.EXPERIMENT, "R14x0.25_fine-tune_1_0").write_text("{")
+    assert make_runs.command(flags("--dry-run", "--shots", "1", "--seeds", "0")) == 0
     assert "1 runs, 0 of them done" in capsys.readouterr().out
 
 
@@ -203,19 +203,19 @@ def test_published_runs_are_compared_with_like_runs_only(results, setting):
     for seed in range(5):
         runs.write(stand_in("BiT-M-R50x3", 5, seed, 85.0, **(setting if seed == 4 else {})))
     with pytest.raises(runs.RecordError, match=next(iter(setting))):
-        fig6.compare("BiT-M-R50x3")
+        which_runs.compare("BiT-M-R50x3")
 
 
 def test_fewer_than_five_runs_are_not_held_against_five(results):
     runs.write(stand_in("BiT-M-R50x3", 5, 0, 85.0))
-    lines, inside = fig6.compare("BiT-M-R50x3")
+    lines, inside = which_runs.compare("BiT-M-R50x3")
     assert lines[0].endswith("only 1 of 5 runs") and not inside
 
 
 def test_records_that_differ_are_one_line_of_text_when_drawing_too(results, capsys):
     runs.write(stand_in("R26x0.5", 1, 0, 15.0, base_lr=0.03))
     runs.write(stand_in("R26x0.5", 5, 0, 19.0, base_lr=0.3))
-    assert sweep.command(flags()) == 1
+    assert make_runs.command(flags()) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: R26x0.5_fine-tune_1_0 and R26x0.5_fine-tune_5_0 cannot stand on one line: base_lr")
     assert said.count("\n") == 1
@@ -225,44 +225,44 @@ def test_what_older_records_do_not_tell_does_not_part_them(results):
     for seed, digest in enumerate((None, "a", "a")):
         told = {} if digest is None else {"test_digest": digest}
         runs.write(stand_in("BiT-M-R50x3", 5, seed, 85.0, **told))
-    fig6.check_lines()
+    which_runs.check_lines()
     runs.write(stand_in("BiT-M-R50x3", 5, 3, 85.0, test_digest="b"))
     with pytest.raises(runs.RecordError, match="test_digest is 'a' and 'b'"):
-        fig6.check_lines()
+        which_runs.check_lines()
 
 
 def test_other_images_do_not_count_as_done(results, cifar, monkeypatch, capsys):
-    assert sweep.command(flags("--run", "--shots", "1", "--seeds", "0")) == 0
+    assert make_runs.command(flags("--run", "--shots", "1", "--seeds", "0")) == 0
     other = replace(cifar, pixels=255 - cifar.pixels)
-    monkeypatch.setattr(sweep, "cifar10", lambda datadir, split: replace(other, split=split))
-    assert sweep.command(flags("--run", "--shots", "1", "--seeds", "0")) == 0, "nothing is to be made"
-    assert sweep.command(flags("--run", "--shots", "1", "--seeds", "0", "1")) == 1
+    monkeypatch.setattr(make_runs, "cifar10", lambda datadir, split: replace(other, split=split))
+    assert make_runs.command(flags("--run", "--shots", "1", "--seeds", "0")) == 0, "nothing is to be made"
+    assert make_runs.command(flags("--run", "--shots", "1", "--seeds", "0", "1")) == 1
     assert "belongs to another run: the test images is" in capsys.readouterr().err
-    assert len(runs.load(fig6.EXPERIMENT)) == 1
-    assert sweep.command(flags("--check")) == 1
+    assert len(runs.load(which_runs.EXPERIMENT)) == 1
+    assert make_runs.command(flags("--check")) == 1
     assert "no cached run of R14x0.25 to check whose weights and images are here" in capsys.readouterr().err
 
 
 def test_one_process_checks(results, cifar, monkeypatch):
     monkeypatch.setenv("RANK", "1")
-    monkeypatch.setattr(sweep, "check", None)
-    assert sweep.command(flags("--check")) == 0
+    monkeypatch.setattr(make_runs, "check", None)
+    assert make_runs.command(flags("--check")) == 0
 
 
 def test_one_process_draws(results, cifar, monkeypatch):
     monkeypatch.setenv("RANK", "1")
-    monkeypatch.setattr(fig6, "check_lines", None)  # would fail if it were called
-    assert sweep.command(flags()) == 0
+    monkeypatch.setattr(which_runs, "check_lines", None)  # would fail if it were called
+    assert make_runs.command(flags()) == 0
 
 
 def test_a_check_repeats_a_run_of_the_model_that_is_named(results, cifar, capsys):
-    assert sweep.command(flags("--run", "--shots", "2", "--seeds", "0")) == 0
-    assert sweep.check("R14x0.25", None)[0].model == "R14x0.25"
+    assert make_runs.command(flags("--run", "--shots", "2", "--seeds", "0")) == 0
+    assert make_runs.check("R14x0.25", None)[0].model == "R14x0.25"
     with pytest.raises(runs.RecordError, match="no cached run of R26x0.5 to check"):
-        sweep.check("R26x0.5", None)
+        make_runs.check("R26x0.5", None)
 
 
 def test_the_shipped_network_is_measured_at_more_numbers_of_shots():
-    assert {run.shots for run in fig6.plan(fig6.SHIPPED)} == {1, 2, 3, 5, 7, 10}
-    assert {run.shots for run in fig6.plan("R26x0.5")} == {1, 2, 3, 5, 7, 10}
-    assert {run.shots for run in fig6.plan(fig6.SHIPPED, shots=(1,))} == {1}
+    assert {run.shots for run in which_runs.plan(which_runs.SHIPPED)} == {1, 2, 3, 5, 7, 10}
+    assert {run.shots for run in which_runs.plan("R26x0.5")} == {1, 2, 3, 5, 7, 10}
+    assert {run.shots for run in which_runs.plan(which_runs.SHIPPED, shots=(1,))} == {1}

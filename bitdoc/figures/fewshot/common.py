@@ -6,16 +6,16 @@ from matplotlib.axes import Axes
 
 from bitdoc.figures.style import label
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import fig6
+from bitdoc.studies.fewshot import which_runs
 
 #: Architecture of the miniature; as a model, it starts from random weights.
-MINIATURE = fig6.SHIPPED.removeprefix("BiT-T-")
+MINIATURE = which_runs.SHIPPED.removeprefix("BiT-T-")
 
 
 def records_of(model: str, method: str = "fine-tune") -> list[runs.RunRecord]:
     """Runs of one model adapted in one way, checked to be comparable."""
-    records = runs.load(fig6.EXPERIMENT, model=model, method=method)
-    runs.require_same(records, *fig6.COMPARABLE)
+    records = runs.load(which_runs.EXPERIMENT, model=model, method=method)
+    runs.require_same(records, *which_runs.COMPARABLE)
     return records
 
 
@@ -26,12 +26,12 @@ def accuracies(model: str, shots: int) -> list[float]:
 
 def median(model: str, shots: int) -> float | None:
     """Their median; None before the runs are made."""
-    return fig6.medians(records_of(model)).get(shots)
+    return which_runs.medians(records_of(model)).get(shots)
 
 
 def median_text(model: str, shots: int, method: str = "fine-tune") -> str:
     """Median accuracy of a model adapted in one way, for the text."""
-    middle = fig6.medians(records_of(model, method))
+    middle = which_runs.medians(records_of(model, method))
     return f"{middle[shots]:.1f}%" if shots in middle else "not measured yet"
 
 
@@ -52,7 +52,7 @@ def draw_runs(ax: Axes, records: list[runs.RunRecord], colour: str, text: str, b
     """
     shots = [beside * r.setting["examples_per_class"] for r in records]
     ax.plot(shots, [r.result["top1"] for r in records], "o", color=colour, alpha=0.35, markersize=4, mew=0)
-    middle = {beside * k: median for k, median in fig6.medians(records).items()}
+    middle = {beside * k: median for k, median in which_runs.medians(records).items()}
     ax.plot(list(middle), list(middle.values()), "o-", color=colour, markersize=5)
     last = max(middle)
     label(ax, last, middle[last], text, colour, **options)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from bitdoc.figures import figure, style, value
 from bitdoc.records import runs
-from bitdoc.studies.fewshot.sweep import EXPERIMENT as FEW_SHOT
+from bitdoc.studies.fewshot.make_runs import EXPERIMENT as FEW_SHOT
 from bitdoc.studies.transfer.feature_map import EXPERIMENT as FEATURE_MAP
 from bitdoc.studies.transfer.feature_map import WHEN
 
