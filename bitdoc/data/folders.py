@@ -87,6 +87,22 @@ def _pictures(folder: Path, left: _Left) -> list[Path]:
     return sorted(found, key=_natural)
 
 
+def shown(folder: Path) -> list[Path]:
+    """What a folder holds, by name, without what is hidden or left there by systems."""
+    return _visible(folder)
+
+
+def of_class(folder: Path) -> tuple[list[Path], dict[str, list[Path]]]:
+    """The pictures of one class, and what its folder holds beside them, by what that is."""
+    left: _Left = {}
+    return _pictures(folder, left), left
+
+
+def encoding_of(paths: list[Path]) -> str:
+    """How the files of a set are stored, as it stands in run records."""
+    return _encoding(paths)
+
+
 def _natural(path: Path) -> tuple:
     return (len(path.stem), path.stem, path.name) if path.stem.isdigit() else (1 << 20, path.stem, path.name)
 
