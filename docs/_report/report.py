@@ -88,13 +88,13 @@ def _lead_inside(link: Tag, name: str) -> None:
 
 
 def words(section: Tag) -> int:
-    """Count the words of a section's running text; a formula in a sentence counts as one."""
+    """Count the words of a section's running text; a formula in a sentence counts as one, a sign alone as none."""
     text = BeautifulSoup(str(section), "html.parser")
     for element in text.select(NOT_TEXT + ", div.math"):
         element.decompose()
     for formula in text.select("math"):
         formula.replace_with(" formula ")
-    return len(text.get_text(" ").split())
+    return sum(any(map(str.isalnum, word)) for word in text.get_text(" ").split())
 
 
 def works_cited(site: Path, sections: dict[str, Tag]) -> Tag:

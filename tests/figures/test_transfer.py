@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 from bitdoc import figures
 from bitdoc.figures import style
 from bitdoc.figures.transfer import idea, measured
+from bitdoc.network.resnet import OFFICIAL
 from bitdoc.records import runs
 from bitdoc.studies.fewshot.make_runs import EXPERIMENT as FEW_SHOT
 from bitdoc.studies.transfer.feature_map import EXPERIMENT as FEATURE_MAP
@@ -83,14 +84,15 @@ def test_the_rule_in_words():
     """The prose gives the rule's limits and steps, which are those of the code and, for the crop, of the paper too."""
     flat = " ".join(PAGE.split())
     small, medium, large = (hyperrule.get_schedule(examples)[-1] for examples in (100, 50_000, 10**6))
-    below, paper, code = (
+    below, paper, largest = (
         hyperrule.get_resolution((32, 32)),
         hyperrule.get_resolution((224, 224), "paper", "R50x1"),
-        hyperrule.get_resolution((224, 224), "code"),
+        hyperrule.get_resolution((224, 224), "paper", "R152x4"),
     )
+    assert {hyperrule.get_resolution((224, 224), "code", arch) for arch in OFFICIAL} == {largest}
     for says in (
         f"96 × 96 pixels are enlarged to {below.resize} and cropped to {below.crop}",
-        f"Others are cropped to {paper.crop} or, in the released code, {code.crop}",
+        f"Others are cropped to {paper.crop}, or to {largest.crop} for R152x4 (in the released code for all networks)",
         f"Fewer than {hyperrule.SMALL:,} examples get {small} steps",
         f"Fewer than {hyperrule.MEDIUM:,} get {medium:,} steps, more get {large:,}",
     ):
