@@ -31,6 +31,7 @@ QUICK = (
     "tests/data",
     "tests/network",
     "tests/training",
+    "tests/exchange",
     "tests/studies",
     "tests/figures",
     "tests/test_house.py",

@@ -18,7 +18,7 @@ PACKAGE = Path(bitdoc.__file__).parent
 
 #: The rooms from the ground up: a room imports only from its own floor and from those below. Whatever stands in no
 #: folder (the commands, the package's face) may use all of them.
-FLOORS = ({"records"}, {"data", "network"}, {"training", "literature"}, {"studies"}, {"figures", "desk"})
+FLOORS = ({"records"}, {"data", "network"}, {"training", "literature", "exchange"}, {"studies"}, {"figures", "desk"})
 
 FILE_LINES, FUNCTION_LINES = 300, 40
 

@@ -269,6 +269,14 @@ def test_ws_epsilon():
     unbiased, population = (official.standardized_by_its_authors(snippet, weight) for snippet in (PYTORCH, TF2))
     torch.testing.assert_close(unbiased[0, 1].item(), 1e-5 / (1e-5 * 2**0.5 + 1e-5))
     torch.testing.assert_close(population[0, 1].item(), 0.5)
+    assert "timm and transformers add 10⁻⁸" in ours
+    timm, transformers = pytest.importorskip("timm"), pytest.importorskip("transformers")
+    small = transformers.BitConfig(embedding_size=8, hidden_sizes=[32] * 4, depths=[1] * 4, num_groups=8)
+    with torch.device("meta"):
+        theirs = [timm.create_model("resnetv2_50x1_bit")]
+    for model in (*theirs, transformers.BitModel(small)):
+        found = [module.eps for module in model.modules() if isinstance(module, nn.Conv2d) and hasattr(module, "eps")]
+        assert len(found) > 10 and set(found) == {1e-8}
 
 
 def test_root_padding():
