@@ -85,21 +85,23 @@
       <button type="button" role="tab" id="nx-tab-w" aria-controls="nx-w" aria-selected="false" tabindex="-1">Filters (WS)</button>
     </div>
     <div role="tabpanel" id="nx-m" aria-labelledby="nx-tab-m">
-      <fieldset><legend>In the batch</legend>${[1, 2, 3]
-        .map((n) => `<label><input type="checkbox" checked data-part="member-${n}"> image ${n}</label>`)
-        .join("")}</fieldset>
+      <fieldset class="nx-boxes"><legend>Batch</legend>
+        <div class="nx-box" data-part="batch">${[1, 2, 3]
+          .map((n) => `<label class="nx-image"><input type="checkbox" checked data-part="member-${n}"> image ${n}</label>`)
+          .join("")}</div>
+        <div class="nx-box nx-aside" data-part="aside"><span data-part="hint">drag an image here</span></div></fieldset>
       <fieldset><legend>Mode</legend>
         <label><input type="checkbox" data-part="evaluation"> evaluation</label>
         <label><input type="checkbox" data-part="micro"> micro-batches of one image</label></fieldset>
       <label class="nx-slider">Exchange image 2 for another <output data-part="swap-text"></output>
-        <input type="range" min="0" max="100" step="5" value="0" data-part="swap"></label>
+        <input type="range" min="0" max="100" step="5" value="100" data-part="swap"></label>
       <div class="nx-maps">${Object.entries(KINDS)
         .map(([k, name]) => `<div class="nx-map" data-kind="${k}"><p>${name} norm${k === "group" ? ", 4 groups" : ""}</p>
           <div role="img" data-part="map-${k}"></div></div>`)
         .join("")}</div>
       <p data-part="map-said" aria-live="polite"></p>
     </div>
-    <div role="tabpanel" id="nx-a" aria-labelledby="nx-tab-a" hidden>
+    <div role="tabpanel" id="nx-a" aria-labelledby="nx-tab-a" hidden><div class="nx-beside"><div>
       <fieldset><legend>Norm</legend>${Object.entries(KINDS)
         .map(([k, name]) => `<label><input type="radio" name="nx-kind" value="${k}"> ${name}</label>`)
         .join("")}</fieldset>
@@ -108,12 +110,12 @@
       <label class="nx-slider">Exchange image 2 for another <output data-part="change-text"></output>
         <input type="range" min="0" max="100" step="5" value="0" data-part="change"></label>
       <label><input type="checkbox" data-part="outputs"> show normalized values</label>
+      <p data-part="set" aria-live="polite"></p>
+      <p data-part="moved" aria-live="polite"></p></div>
       <div class="nx-board">
         <div class="nx-heads" aria-hidden="true"><span>image 1</span><span>image 2</span><span>image 3</span></div>
         <div role="grid" aria-label="Block of 3 images, 8 channels, maps of 2 by 2; arrow keys move" data-part="grid"></div>
-      </div>
-      <p data-part="set" aria-live="polite"></p>
-      <p data-part="moved" aria-live="polite"></p>
+      </div></div>
     </div>
     <div role="tabpanel" id="nx-w" aria-labelledby="nx-tab-w" hidden>
       <label class="nx-slider">Multiply filter 1 by <output data-part="scale-text"></output>
@@ -183,12 +185,7 @@
       }
       for (const part of ["groups", "change", "outputs"]) this.parts[part].addEventListener("input", () => this.show());
       for (const part of ["swap", "evaluation", "micro"]) this.parts[part].addEventListener("input", () => this.showMovement());
-      for (const n of [1, 2, 3]) {
-        this.parts[`member-${n}`].addEventListener("input", (e) => {
-          if (!this.members.length) e.target.checked = true; // the last image stays
-          this.showMovement();
-        });
-      }
+      for (const n of [1, 2, 3]) this.listenToImage(this.parts[`member-${n}`]);
       for (const part of ["scale", "shift"]) this.parts[part].addEventListener("input", () => this.showFilters());
       const indexOf = (event) => event.target.dataset?.index;
       this.parts.grid.addEventListener("pointerover", (e) => indexOf(e) && this.point(Number(indexOf(e))));
@@ -204,6 +201,48 @@
           if (step) this.open(tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length], true);
         });
       }
+    }
+
+    // An image leaves the batch and comes back by its box to tick, or by being dragged, with a mouse or a finger.
+    listenToImage(box) {
+      const label = box.parentElement;
+      let from = null, dragged = false;
+      box.addEventListener("input", () => this.put(box, box.checked));
+      label.addEventListener("pointerdown", (e) => {
+        from = e.isPrimary ? [e.clientX, e.clientY] : null;
+        dragged = false;
+        label.setPointerCapture(e.pointerId); // a fast hand leaves the label at once
+      });
+      label.addEventListener("pointermove", (e) => {
+        if (!from || !e.buttons) return;
+        const way = [e.clientX - from[0], e.clientY - from[1]];
+        if (!dragged && Math.hypot(...way) < 6) return; // a click may tremble
+        dragged = true;
+        label.style.translate = `${way[0]}px ${way[1]}px`;
+      });
+      label.addEventListener("pointerup", (e) => {
+        if (!dragged) return;
+        const { left, right, top, bottom } = this.parts.batch.getBoundingClientRect();
+        this.put(box, e.clientX > left && e.clientX < right && e.clientY > top && e.clientY < bottom);
+      });
+      for (const end of ["pointerup", "pointercancel"]) {
+        label.addEventListener(end, () => { from = null; label.style.translate = ""; });
+      }
+      // The click that ends a drag is none.
+      label.addEventListener("click", (e) => { if (dragged && e.detail) e.preventDefault(); dragged = false; });
+    }
+
+    put(box, inside) {
+      const focused = document.activeElement === box;
+      box.checked = inside;
+      if (!this.members.length) box.checked = true; // the last image stays
+      for (const part of ["batch", "aside"]) {
+        const there = [1, 2, 3].map((n) => this.parts[`member-${n}`]).filter((b) => b.checked === (part === "batch"));
+        for (const b of there) this.parts[part].append(b.parentElement);
+      }
+      this.parts.hint.hidden = this.members.length < N;
+      if (focused) box.focus(); // which moving it has taken away
+      this.showMovement();
     }
 
     open(tab, focus = false) {

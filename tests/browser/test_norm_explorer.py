@@ -160,8 +160,70 @@ def test_the_last_image_stays_in_the_batch(page):
     assert page.is_checked("[data-part=member-3]")
 
 
+def drag(page, image: int, onto: str) -> None:
+    """Drag an image of the batch onto the middle of a part of the widget."""
+    start, end = (page.locator(place).bounding_box() for place in (f".nx-image:has([data-part=member-{image}])", onto))
+    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2, steps=5)
+    page.mouse.up()
+
+
+def test_an_image_can_be_dragged_out_of_the_batch_and_back(page):
+    page.click("#nx-tab-m")
+    drag(page, 2, "[data-part=aside]")
+    assert not page.is_checked("[data-part=member-2]")
+    assert page.locator("[data-part=aside] label").all_text_contents() == [" image 2"]
+    assert page.locator("[data-part=map-batch] b").all_text_contents()[1] == "out"
+    drag(page, 3, "#nx-tab-w")  # any place outside the frame will do
+    drag(page, 1, "[data-part=aside]")
+    assert page.is_checked("[data-part=member-1]")  # the last image stays
+    drag(page, 2, "[data-part=batch]")
+    drag(page, 3, "[data-part=batch]")
+    assert page.locator("[data-part=batch] label").all_text_contents() == [" image 1", " image 2", " image 3"]
+    drag(page, 1, "[data-part=batch]")  # within its frame: no click either
+    assert page.is_checked("[data-part=member-1]")
+    page.click(".nx-image:has([data-part=member-1])")
+    assert not page.is_checked("[data-part=member-1]")
+
+
+def test_an_image_leaves_the_batch_by_the_keyboard_and_by_a_finger(page, browser, file):
+    page.click("#nx-tab-m")
+    page.focus("[data-part=member-3]")
+    for outside in (True, False):
+        page.keyboard.press("Space")
+        assert page.locator("[data-part=aside] [data-part=member-3]").count() == outside
+        assert page.evaluate("document.activeElement.dataset.part") == "member-3"
+    context = browser.new_context(viewport={"width": 360, "height": 800}, has_touch=True)
+    phone = context.new_page()
+    phone.goto(file.as_uri())
+    image, aside = (phone.locator(f"[data-part={part}]").bounding_box() for part in ("member-3", "aside"))
+    touch = context.new_cdp_session(phone)
+    for kind, place in (("touchStart", image), ("touchMove", aside), ("touchEnd", None)):
+        points = [{"x": place["x"] + 8, "y": place["y"] + 8}] if place else []
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert not phone.is_checked("[data-part=member-3]")
+    context.close()
+
+
+def test_each_tab_is_seen_whole_on_a_laptop(page):
+    # 1366 x 768 less the browser's own bars and the page's head; the page's text is 736 wide there.
+    page.set_viewport_size({"width": 736, "height": 768})
+    for tab in ("#nx-tab-m", "#nx-tab-a", "#nx-tab-w"):
+        page.click(tab)
+        assert page.locator(".norm-explorer").bounding_box()["height"] <= 560, tab
+
+
+def test_it_opens_on_what_the_still_shows(page):
+    page.click("#nx-tab-m")
+    for kind, groups in (("batch", 1), ("layer", 1), ("instance", 8), ("group", 4)):
+        shown = page.locator(f"[data-part=map-{kind}] b").all_text_contents()
+        assert shown == [f"{mean:.2f}" for mean in movement(kind, groups).mean(1)]
+
+
 def test_what_moves_is_said(page):
     page.click("#nx-tab-m")
+    set_slider(page, "swap", 0)
     assert "no norm moves them" in text(page, "map-said")
     set_slider(page, "swap", 100)
     assert "under batch norm image 1 and image 3 moved all the same" in text(page, "map-said")
