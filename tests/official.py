@@ -8,6 +8,7 @@ decides, its documented rule is written out.
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 
@@ -43,8 +44,12 @@ NETWORKS = {
 ACCEPTED = {"cifar10", "cifar100", "oxford_iiit_pet", "oxford_flowers102", "imagenet2012"}
 READABLE = {name: {"cifar10", "cifar100", "imagenet2012"} for name in FRAMEWORKS}
 
-#: Shares of the peak rate in the TensorFlow 2 colab, one after the other.
-COLAB_RATES = (1, 0.1, 0.001, 0.0001)
+#: Percent of the training images that the pipeline of TensorFlow 2 and JAX trains on.
+SPLITS = {"CIFAR": 98, "ImageNet": 99}
+
+#: The framework whose colab departs from the scripts (``colabs/big_transfer_tf2.ipynb``), and the shares of the peak
+#: rate in it, one after the other.
+COLAB, COLAB_RATES = TF2, (1, 0.1, 0.001, 0.0001)
 
 
 def momentum_step(framework: str, velocity: float, gradient: float, rate: float) -> tuple[float, float]:
@@ -65,9 +70,33 @@ def steps_made(framework: str, steps: int, eval_every: int) -> int:
     return steps // eval_every * eval_every if framework == TF2 else steps
 
 
-def mirror(framework: str, images: Tensor, rng: torch.Generator) -> Tensor:
-    """Mirror images ``(N, 3, H, W)``: ``RandomHorizontalFlip``, or ``tf.image.flip_left_right``, which always does."""
-    if framework != PYTORCH:
+def reported_steps(framework: str, steps: int, eval_every: int | None) -> list[int]:
+    """The steps by which the log names the evaluations of a training; without ``eval_every`` there is one, at its end.
+
+    TensorFlow 2 names them when training is over: it multiplies the number of each stretch, from 0, by the flag.
+    """
+    if framework == TF2:
+        return [stretch * eval_every for stretch in range(steps // (eval_every or steps))]
+    return list(range(eval_every, steps + 1, eval_every)) if eval_every else [steps]
+
+
+def colab_rates(batch: int) -> list[float]:
+    """Learning rates of all steps of a small task in :data:`COLAB`'s colab; the drops do not move with the batch."""
+    rate, drops = 0.003 * batch / 512, (200, 300, 400)
+    return [rate * COLAB_RATES[bisect_left(drops, step)] for step in range(500 * 512 // batch)]
+
+
+def judged_side(resize: int, crop: int, colab: bool = False) -> int:
+    """The size at which test images are judged: the scripts', or that of :data:`COLAB`'s colab."""
+    return resize if colab else crop
+
+
+def mirror(framework: str, images: Tensor, rng: torch.Generator, colab: bool = False) -> Tensor:
+    """Mirror images ``(N, 3, H, W)``: ``RandomHorizontalFlip``, or ``tf.image.flip_left_right``, which always does.
+
+    :data:`COLAB`'s colab calls ``tf.image.random_flip_left_right``.
+    """
+    if framework != PYTORCH and not colab:
         return images.flip(-1)
     chosen = torch.rand(len(images), generator=rng) < 0.5
     return torch.where(chosen[:, None, None, None], images.flip(-1), images)
@@ -106,9 +135,9 @@ def tested(framework: str, examples: int, batch: int = 512, batch_eval: int = 32
     return examples // size * size
 
 
-def training_images(framework: str, examples: int, percent: int) -> int:
-    """Images of a training split; ``train[:98%]`` of CIFAR and ``train[:99%]`` of ImageNet outside PyTorch."""
-    return examples if framework == PYTORCH else examples * percent // 100
+def training_images(framework: str, examples: int, data: str) -> int:
+    """Images of a training split: all, or the first percent of :data:`SPLITS`."""
+    return examples if framework == PYTORCH else examples * SPLITS[data] // 100
 
 
 def few_shot(framework: str, labels: list[int], count: int, seed: int) -> list[int]:

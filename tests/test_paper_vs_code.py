@@ -27,9 +27,11 @@ from bitdoc import data, train
 from bitdoc.data import Images
 from bitdoc.data.folders import class_folders
 from bitdoc.data.images import resize
+from bitdoc.literature.published import OFFICIAL_FEW_SHOT
 from bitdoc.network import weights
 from bitdoc.network.norms import standardize
 from bitdoc.network.resnet import OFFICIAL, PreActBottleneck, Root, conv, count_parameters, norm
+from bitdoc.records import runs
 from bitdoc.training import finetune, loop
 from bitdoc.training.finetune import Recipe, Task, rule
 from bitdoc.training.hyperrule import get_lr, get_resolution, get_schedule
@@ -42,6 +44,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "paper-vs-code.md"
 ROW = re.compile(r"^\| `([a-z-]+)` \|", re.MULTILINE)
 #: The beginning of what a cell says of one framework or two: "TensorFlow 2 and JAX: ".
 NAMED = re.compile(rf"(?:^|(?<=\. ))((?:{'|'.join(FRAMEWORKS)})(?: and (?:{'|'.join(FRAMEWORKS)}))*): ")
+#: Columns of the page's tables, after the row's name.
+PAPER, CODE, OURS = range(3)
 HELPERS = {"test_each_row_has_a_test_and_each_test_a_row", "test_sums_of_learning_rates_are_near"}
 
 
@@ -49,6 +53,12 @@ def cells(row: str) -> list[str]:
     """Paper, official code and bitdoc, as the page has them in a row."""
     (line,) = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{row}` |")]
     return [cell.strip() for cell in line.strip("|").split(" | ")][1:]
+
+
+def says(row: str, column: int, *words: str) -> None:
+    """The page says these words in a row and column; they are made from what is computed."""
+    for part in words:
+        assert part in cells(row)[column], f"{row} does not say: {part}"
 
 
 def told(row: str) -> dict[str, str]:
@@ -109,7 +119,17 @@ def test_resolution():
         assert get_resolution((224, 224), arch=arch) == (512, 480)
         expected = (512, 480) if arch == "R152x4" else (448, 384)
         assert get_resolution((224, 224), "paper", arch) == expected
-        assert get_resolution((32, 32), arch=arch) == get_resolution((32, 32), "paper", arch) == (160, 128)
+        assert get_resolution((95, 96), arch=arch) == get_resolution((32, 32), "paper", arch) == (160, 128)
+    small, largest, code = (
+        get_resolution((96, 96), "paper", "R50x1"),
+        get_resolution((96, 96), "paper", "R152x4"),
+        get_resolution((96, 96)),
+    )
+    says("resolution", PAPER, f"96 × 96 pixels or more: resize to {small.resize}, crop {small.crop};")
+    says(
+        "resolution", PAPER, f"only R152x4 resizes to {largest.resize} and crops {largest.crop} (Sec. 3.3, footnote 1)"
+    )
+    says("resolution", CODE, f"{code.resize} and {code.crop} for every network")
 
 
 def test_schedule():
@@ -118,12 +138,17 @@ def test_schedule():
         assert get_schedule(examples, "paper")[1:] == (*tenths, steps)
         code = get_schedule(examples)
         assert code[1:] == ((200, 300, 400, 500) if steps == 500 else (*tenths, steps))
+    steps = "{:,}, {:,} or {:,} steps".format(*(get_schedule(n, "paper")[-1] for n in (50, 50_000, 10**6)))
+    says("schedule", PAPER, f"Drops at 30, 60 and 90% of {steps}")
+    says("schedule", CODE, "small tasks drop at {}, {} and {} of {} steps".format(*get_schedule(50)[1:]))
 
 
 def test_warm_up():
     assert [get_schedule(n)[0] for n in (50, 50_000, 10**6)] == [100, 500, 500]
     assert [get_schedule(n, "paper")[0] for n in (50, 50_000, 10**6)] == [0, 0, 0]
     assert get_lr(50, 50, 1.0) == pytest.approx(0.5)
+    small, others = get_schedule(50)[0], get_schedule(50_000)[0]
+    says("warm-up", CODE, f"Linear from {get_lr(0, 50):.0f}: {small} steps for small tasks, {others} for the others")
 
 
 def test_first_step():
@@ -131,6 +156,7 @@ def test_first_step():
     agree("first-step", "kept", kept)
     agree("first-step", "lost", {name: not value for name, value in kept.items()})
     assert all(official.momentum_step(name, 0.0, 1.0, rate=0.0)[1] == 0 for name in FRAMEWORKS)
+    says("first-step", CODE, f"starts at {get_lr(0, 50):.0f}", f"multiplied by the rate, {get_lr(0, 50):.0f}, before")
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, 2))
     before = [p.clone() for p in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
@@ -173,12 +199,16 @@ def test_late_drop():
     for step in (200, 300, 400):
         assert get_lr(step + 1, 50) == pytest.approx(get_lr(step, 50) / 10)
         assert get_lr(step - 1, 50) == get_lr(step, 50)
+    says("late-drop", CODE, "at {}, {} and {} for small tasks".format(*(step + 1 for step in get_schedule(50)[1:4])))
 
 
 def test_steps_and_batch():
     small, large = rule(50_000, (32, 32), batch=128), rule(50_000, (32, 32))
     assert (large.batch, small.batch) == (512, 128)
     assert (small.schedule, small.base_lr) == (large.schedule, large.base_lr)
+    assert cells("steps-and-batch")[PAPER] == f"Batch {large.batch}"
+    assert "batch 128, learning rate 0.001" in OFFICIAL_FEW_SHOT.unit
+    says("steps-and-batch", CODE, "batch 128 and learning rate 0.001 with the same steps")
 
 
 def test_batch_split():
@@ -193,18 +223,35 @@ def test_batch_split():
     torch.testing.assert_close(*gradients)
 
 
+def reports_without_flag(name: str) -> bool:
+    try:
+        return official.reported_steps(name, 500, None) == [500]
+    except TypeError:
+        return False
+
+
 def test_eval_every(monkeypatch):
     whole = {name: official.steps_made(name, 500, 300) == 500 for name in FRAMEWORKS}
     agree("eval-every", "only adds", whole)
-    assert official.steps_made(TF2, 500, 300) == 300 and "300 of 500" in told("eval-every")[TF2]
+    assert official.steps_made(TF2, 500, 300) == 300 and "with 300 after 300 of 500" in told("eval-every")[TF2]
+    late = {name: official.reported_steps(name, 500, 100) == [0, 100, 200, 300, 400] for name in FRAMEWORKS}
+    agree("eval-every", "by the step at which its stretch began", late)
+    agree(
+        "eval-every", "without the flag ends in an error", {name: not reports_without_flag(name) for name in FRAMEWORKS}
+    )
     assert max(fine_tune(8, monkeypatch, eval_every=3)["steps"]) == 5
 
 
 def test_colab_drops():
     rates = sorted({get_lr(step, 50) for step in range(100, 500)}, reverse=True)
     assert [rates[0] / rate for rate in rates] == pytest.approx([1, 10, 100, 1000])
-    assert "from 0.1 straight to 0.001" in cells("colab-drops")[1]
-    assert 0.001 in official.COLAB_RATES and 0.01 not in official.COLAB_RATES
+    whole, half = official.colab_rates(512), official.colab_rates(256)
+    shares = [rate / whole[0] for rate, _ in itertools.groupby(whole)]
+    assert shares == pytest.approx([1, 0.1, 0.001, 0.0001]) and whole[0] > 0
+    says("colab-drops", CODE, f"The colab of {official.COLAB} goes from 0.1 straight to 0.001", "has no warm-up")
+    assert half[0] == whole[0] / 2 and len(half) == 2 * len(whole)
+    assert [half[step] < half[step - 1] for step in (201, 301, 401)] == [True] * 3
+    says("colab-drops", CODE, "halves the learning rate and doubles the steps, but drops the rate at the same steps")
 
 
 def test_flip():
@@ -212,6 +259,9 @@ def test_flip():
     turned = {name: (official.mirror(name, original, generator(0))[:, 0, 0, 0] == 7).sum() for name in FRAMEWORKS}
     agree("flip", "every training image", {name: bool(count == 400) for name, count in turned.items()})
     agree("flip", "at random", {name: bool(160 < count < 240) for name, count in turned.items()})
+    in_colab = official.mirror(official.COLAB, original, generator(0), colab=True)
+    assert 160 < (in_colab[:, 0, 0, 0] == 7).sum() < 240
+    says("flip", CODE, "with probability 1/2", f"only the colab of {official.COLAB} draws lots")
     out = crop_and_flip(original, 8, torch.Generator().manual_seed(0))
     mirrored = (out[:, 0, 0, 0] == 7).sum().item()
     assert (out == original).flatten(1).all(1).sum().item() == 400 - mirrored
@@ -226,6 +276,13 @@ def test_orientation():
 
 def test_eval_resize(monkeypatch):
     assert {shape[1:] for shape in fine_tune(8, monkeypatch)["tested"]} == {(3, 24, 24)}
+    assert (official.judged_side(40, 24), official.judged_side(40, 24, colab=True)) == (24, 40)
+    says(
+        "eval-resize",
+        CODE,
+        "The scripts resize to the crop size",
+        f"the colab of {official.COLAB} resizes to the larger",
+    )
 
 
 def test_mixup_partner():
@@ -253,6 +310,15 @@ def test_upstream():
     large = Upstream(schedule="staircase", base_lr=0.03, batch=4096, warmup=0.1)
     assert large.lr_at(9, 100) == pytest.approx(0.48)
     assert large.lr_at(4, 100) == pytest.approx(0.24)
+    says(
+        "upstream",
+        PAPER,
+        f"rate {choice.base_lr} × batch/256, weight decay 10⁻⁴, drops after 30, 60 and 80 of 90 epochs",
+    )
+    says("upstream", PAPER, "5,000 warm-up steps")
+    (shipped,) = runs.load("pretrain", model="BiT-T-R26x0.5")
+    (run,) = runs.load("pretrain", name=shipped.setting["run"])
+    says("upstream", OURS, f"BiT-T here: {run.setting['base_lr']}, {run.setting['schedule']} decay")
 
 
 # -- Network ----------------------------------------------------------------------------------------------------------
@@ -297,7 +363,8 @@ def test_stride():
 
 def test_parameters():
     assert round(count_parameters("R152x4", 0) / 1e6) == 928
-    assert round(count_parameters("R152x4", 1000) / 1e6, 1) == 936.5
+    says("parameters", PAPER, f"{count_parameters('R152x4', 0) / 1e6:.0f} million")
+    says("parameters", CODE, f"{count_parameters('R152x4', 1000) / 1e6:.1f} million with 1,000 classes")
 
 
 def test_architectures():
@@ -352,10 +419,11 @@ def test_few_shot_choice(monkeypatch):
 
 
 def test_train_split():
-    agree(
-        "train-split", "whole training set", {n: official.training_images(n, 50_000, 98) == 50_000 for n in FRAMEWORKS}
-    )
-    agree("train-split", "first 98%", {n: official.training_images(n, 50_000, 98) == 49_000 for n in FRAMEWORKS})
+    whole = {name: official.training_images(name, 50_000, "CIFAR") == 50_000 for name in FRAMEWORKS}
+    agree("train-split", "whole training set", whole)
+    for data_set, percent in official.SPLITS.items():
+        cut = {name: official.training_images(name, 100_000, data_set) == 1000 * percent for name in FRAMEWORKS}
+        agree("train-split", f"first {percent}% of {data_set}'s", cut)
     train_set = images(40)
     task = Task.choose(train_set, images(4), None)
     assert len(task.train) == 40
@@ -395,7 +463,8 @@ def test_last_batch():
 def test_test_remainder(monkeypatch):
     scored = {name: official.tested(name, 10_000) for name in FRAMEWORKS}
     for number in (9_728, 9_984):
-        agree("test-remainder", f"{number:,}", {name: scored[name] == number for name in FRAMEWORKS})
+        does = {name: scored[name] == number for name in FRAMEWORKS}
+        agree("test-remainder", f"{number:,} of 10,000 at its default", does)
     agree("test-remainder", "all test images", {name: scored[name] == 10_000 for name in FRAMEWORKS})
     agree("test-remainder", "`--batch_eval`", {name: "batch_eval" in flags for name, flags in official.FLAGS.items()})
     assert sum(shape[0] for shape in fine_tune(8, monkeypatch)["tested"]) == 105
@@ -421,6 +490,7 @@ def test_resize_filter():
         apart = (resize(image[None], side)[0].float() - official.resized(PYTORCH, image, side)).abs()
         assert apart.max() == 1
         assert 0.10 < (apart > 0).float().mean() < 0.20
+    says("resize-filter", OURS, "one level of 255 apart in some 15% of the pixels")
 
 
 def test_exif(tmp_path):
@@ -447,7 +517,13 @@ def test_datasets(tmp_path):
     assert (
         fail == {"oxford_iiit_pet", "oxford_flowers102"} and len(set(map(frozenset, official.READABLE.values()))) == 1
     )
-    assert "Pets and Flowers are accepted" in cells("datasets")[1] and not NAMED.search(cells("datasets")[1])
+    assert official.READABLE[PYTORCH] == {"cifar10", "cifar100", "imagenet2012"}
+    says(
+        "datasets",
+        CODE,
+        "CIFAR-10, CIFAR-100 and ImageNet; Pets and Flowers are accepted by `--dataset` and then raise",
+    )
+    assert not NAMED.search(cells("datasets")[CODE])
     for split in ("train", "test"):
         for kind in ("cat", "dog"):
             (tmp_path / split / kind).mkdir(parents=True)
