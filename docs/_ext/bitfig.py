@@ -17,12 +17,14 @@ An id that nobody has registered, or a function that fails, is a warning at the 
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
 import posixpath
 import re
 from functools import partial
 from pathlib import Path
+from string import ascii_uppercase
 from urllib.parse import quote
 
 import imagesize
@@ -299,29 +301,33 @@ class BitFigureFunctions(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
-def number_lead_figures(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Give a page's lead figure the page's own number: "Fig. 6" where the page's other figures are 6.1, 6.2, ...
+def number_apart(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Number figures and tables so that none is taken for one of a paper, which counts them 1, 2, 3.
 
-    Runs after Sphinx has numbered the figures of all pages.
+    A page's lead figure has the page's own number: "Fig. 6" where the page's other figures are 6.1, 6.2, ... Pages
+    without a number have a letter in place of it: "Table A.1". Runs after Sphinx has numbered the figures of all pages.
     """
+    env.bitfig_natural_numbers = copy.deepcopy(env.toc_fignumbers)
     for page, id in app.config.bitfig_lead_figures.items():
         numbers = env.toc_fignumbers.get(page, {}).get("figure", {})
         lead = f"fig-{id}"
         if lead not in numbers:
             continue
-        env.bitfig_natural_numbers = {page: dict(numbers)}
         chapter = numbers[lead][:-1]
         others = sorted((number, name) for name, number in numbers.items() if name != lead)
         numbers.update({name: (*chapter, count) for count, (_, name) in enumerate(others, start=1)})
         numbers[lead] = chapter
+    unnumbered = (page for page in env.toc_fignumbers if not env.toc_secnumbers.get(page, {}).get(""))
+    for letter, page in zip(ascii_uppercase, unnumbered, strict=False):
+        for numbers in env.toc_fignumbers[page].values():
+            numbers.update({name: (letter, count) for count, name in enumerate(numbers, start=1)})
     return []
 
 
 def restore_natural_numbers(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Undo :func:`number_lead_figures`, so that Sphinx sees no change of numbers where there is none."""
-    for page, numbers in getattr(env, "bitfig_natural_numbers", {}).items():
-        if page in env.toc_fignumbers:
-            env.toc_fignumbers[page]["figure"] = numbers
+    """Undo :func:`number_apart`, so that Sphinx sees no change of numbers where there is none."""
+    natural = getattr(env, "bitfig_natural_numbers", {})
+    env.toc_fignumbers.update({page: numbers for page, numbers in natural.items() if page in env.toc_fignumbers})
     return []
 
 
@@ -337,5 +343,5 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("bit-figure-functions", BitFigureFunctions)
     app.add_role("bit-value", BitValue())
     app.connect("env-get-updated", restore_natural_numbers, priority=100)
-    app.connect("env-get-updated", number_lead_figures, priority=900)
+    app.connect("env-get-updated", number_apart, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -129,3 +129,33 @@ def test_each_work_is_listed_once_under_the_name_the_text_uses(source: Path) -> 
     for label in ("He et al., 2016a", "He et al., 2016b", "Wu and Hénaff, 2018"):
         assert listed.count(f"[{label}]") == 1, label
     assert listed.count("Deep.") == listed.count("Clear.") == listed.count("Groups.") == 1
+
+
+def test_numbers_of_figures_and_tables_are_not_those_of_a_paper(tmp_path: Path) -> None:
+    """Pages in the numbered contents count 1.1, 1.2; all others have a letter, also when a site is built again."""
+    conf = CONF.format(extensions=str(ROOT / "docs" / "_ext"), root=str(ROOT)).splitlines()[:2]
+    tree = "\n.. toctree::\n   :numbered: 1\n\n   section\n\n.. toctree::\n\n   first\n   second\n"
+    table = "\n.. table:: A table\n   :name: {name}\n\n   == ==\n   1  2\n   == ==\n\n{words} :numref:`{name}`.\n"
+    files = {
+        "conf.py": "\n".join([*conf, 'extensions = ["bitfig"]', "numfig, numfig_secnum_depth = True, 1"]),
+        "index.rst": f"Title\n=====\n{tree}",
+        "section.rst": "Section\n=======\n" + table.format(name="a", words="See"),
+        "first.rst": "First\n=====\n" + table.format(name="b", words="See") + table.format(name="c", words="See"),
+        "second.rst": "Second\n======\n" + table.format(name="d", words="See"),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for words in ("See", "Look at"):
+        (tmp_path / "second.rst").write_text("Second\n======\n" + table.format(name="d", words=words), encoding="utf-8")
+        page(tmp_path)
+        found = {
+            name: re.findall(
+                r"Table [\w.]+", (tmp_path / "_build" / "html" / f"{name}.html").read_text(encoding="utf-8")
+            )
+            for name in ("section", "first", "second")
+        }
+        assert {name: sorted(set(numbers)) for name, numbers in found.items()} == {
+            "section": ["Table 1.1"],
+            "first": ["Table A.1", "Table A.2"],
+            "second": ["Table B.1"],
+        }

@@ -49,6 +49,11 @@ def test_every_figure_number_is_given_once(pages: dict[str, BeautifulSoup]) -> N
         assert sorted(numbers) == sorted(set(numbers))
 
 
+def test_no_number_looks_like_one_of_a_paper(pages: dict[str, BeautifulSoup]) -> None:
+    numbers = [tag.get_text().strip() for page in pages.values() for tag in page.select(".caption-number")]
+    assert [number for number in numbers if not re.fullmatch(r"(Fig\.|Table) [1-9A-Z]\.\d+", number)] == ["Fig. 6"]
+
+
 def test_every_figure_and_table_is_referred_to_by_number(pages: dict[str, BeautifulSoup]) -> None:
     forgotten = []
     for name, page in pages.items():
