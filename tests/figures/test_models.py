@@ -370,3 +370,15 @@ def test_sizes_and_errors_are_at_their_places():
 def test_published_numbers_in_the_prose(number):
     """Transcribed a second time from the papers, so that a slip of the pen shows."""
     assert number in PAGE
+
+
+def test_what_the_prose_says_of_vtab_and_objectnet():
+    bit, vivi = (published.FIG3.values[name] for name in ("BiT-L", "VIVI-Ex-100%"))
+    others = [row for name, row in published.FIG3.values.items() if name != "BiT-L"]
+    assert all(bit[group] > row[group] for row in others for group in ("natural", "specialized", "structured"))
+    assert 0.4 < bit["structured"] - vivi["structured"] < 0.5 and "VIVI comes within half a point" in PAGE
+    four = [top5 for name, (_, top5) in published.FIG4_BASELINES.values.items() if not name.startswith("Baseline")]
+    ours = published.TABLE6.values["top-5, whole image"]["R152x4"]
+    flat = " ".join(PAGE.split())
+    assert f"between {min(four):.0f} and {max(four):.0f}%, BiT-L's is {ours['L']}%" in flat
+    assert f"saw the same images as the four, has {ours['S']}%" in flat
