@@ -16,18 +16,22 @@ _RULE = ("small", "medium", "large")
 _COLOUR = dict(zip(_RULE, ("blue", "orange", "green"), strict=True))
 
 
-def _box(ax: Axes, x: float, y: float, width: float, text: str, colour: str = "", height: float = 0.9) -> None:
+def _box(
+    ax: Axes, name: str, x: float, y: float, width: float, text: str, colour: str = "", height: float = 0.9
+) -> None:
     edge = style.COLOURS[colour] if colour else style.ink("faint")
     corner = (x - width / 2, y - height / 2)
     box = FancyBboxPatch(corner, width, height, "round,pad=0,rounding_size=0.1", fc=style.ink("wash"), ec=edge, lw=1.5)
+    box.set_gid(f"rule-{name}")
     ax.add_patch(box)
     ax.text(x, y, text, ha="center", va="center", fontsize=10, linespacing=1.35)
 
 
-def _arrow(ax: Axes, start: tuple, end: tuple, text: str = "", side: str = "left") -> None:
-    ax.annotate(
+def _arrow(ax: Axes, name: str, start: tuple, end: tuple, text: str = "", side: str = "left") -> None:
+    arrow = ax.annotate(
         "", end, start, arrowprops={"arrowstyle": "-|>", "color": style.ink(), "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
     )
+    arrow.arrow_patch.set_gid(f"rule-{name}")
     if text:
         x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
         offset, align = (-0.08, "right") if side == "left" else (0.08, "left")
@@ -53,32 +57,29 @@ def _schedule_text(size: str) -> str:
     ),
 )
 def path() -> Figure:
-    """The two questions and what follows from the answers."""
+    """The two questions and what follows from the answers.
+
+    Boxes and arrows bear names (``rule-small``), by which the page's planner finds them in the SVG and lights them up.
+    """
     fig, ax = style.new(5.8, 6.3)
     ax.set(xlim=(0, 9), ylim=(0.1, 9.75))
     ax.axis("off")
     below, above = hyperrule.get_resolution((32, 32)), hyperrule.get_resolution((224, 224))
-    _box(ax, 4.5, 9.2, 6.2, "Is the image's area below 96 × 96 pixels?")
-    _arrow(ax, (2.9, 8.75), (2.3, 7.75), "yes")
-    _arrow(ax, (6.1, 8.75), (6.7, 7.75), "no", side="right")
-    for x, resolution in ((2.3, below), (6.7, above)):
-        _box(ax, x, 7.2, 3.5, f"resize to {resolution.resize}²,\ncrop {resolution.crop}² at random", "sky", 1.1)
-        _arrow(ax, (x, 6.65), (4.5 + (x - 4.5) * 0.45, 5.75))
-    _box(ax, 4.5, 5.3, 6.2, "How many labeled examples in all?")
+    _box(ax, "size", 4.5, 9.2, 6.2, "Is the image's area below 96 × 96 pixels?")
+    _arrow(ax, "to-below", (2.9, 8.75), (2.3, 7.75), "yes")
+    _arrow(ax, "to-above", (6.1, 8.75), (6.7, 7.75), "no", side="right")
+    for name, x, resolution in (("below", 2.3, below), ("above", 6.7, above)):
+        _box(ax, name, x, 7.2, 3.5, f"resize to {resolution.resize}²,\ncrop {resolution.crop}² at random", "sky", 1.1)
+        _arrow(ax, f"from-{name}", (x, 6.65), (4.5 + (x - 4.5) * 0.45, 5.75))
+    _box(ax, "examples", 4.5, 5.3, 6.2, "How many labeled examples in all?")
     limits = (f"< {hyperrule.SMALL:,}", f"< {hyperrule.MEDIUM:,}", "more")
     for x, size, limit in zip((1.55, 4.5, 7.45), _RULE, limits, strict=True):
-        _arrow(ax, (4.5 + (x - 4.5) * 0.7, 4.85), (x, 3.55), limit, side="left" if x < 5 else "right")
-        _box(ax, x, 2.75, 2.6, _schedule_text(size), _COLOUR[size], 1.6)
-        _arrow(ax, (x, 1.95), (4.5 + (x - 4.5) * 0.75, 1.35))
-    _box(
-        ax,
-        4.5,
-        0.85,
-        8.6,
-        "always: SGD, learning rate 0.003, momentum 0.9,\nbatch 512, no weight decay, head from zero",
-        "",
-        1.0,
-    )
+        side = "left" if x < 5 else "right"
+        _arrow(ax, f"to-{size}", (4.5 + (x - 4.5) * 0.7, 4.85), (x, 3.55), limit, side=side)
+        _box(ax, size, x, 2.75, 2.6, _schedule_text(size), _COLOUR[size], 1.6)
+        _arrow(ax, f"from-{size}", (x, 1.95), (4.5 + (x - 4.5) * 0.75, 1.35))
+    always = "always: SGD, learning rate 0.003, momentum 0.9,\nbatch 512, no weight decay, head from zero"
+    _box(ax, "always", 4.5, 0.85, 8.6, always, "", 1.0)
     return fig
 
 
