@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -61,6 +62,109 @@ def look(pictures: Path) -> int:
     return 1 if result.found.faults else 0
 
 
+def _flags(*groups: list[Callable]) -> Callable[[Callable], Callable]:
+    """Add flags to a command, in the order given."""
+
+    def add(command: Callable) -> Callable:
+        for flag in reversed([flag for group in groups for flag in group]):
+            command = flag(command)
+        return command
+
+    return add
+
+
+def _flag(name: str, **options: Any) -> Callable:
+    """A flag that is written with underscores or with dashes."""
+    return click.option(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), name, **options)
+
+
+class _Model(click.ParamType):
+    """The name of a network; a shell completes those that are known."""
+
+    name = "model"
+
+    def shell_complete(self, context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+        """Names of published networks and of those that ship with the package."""
+        from bitdoc.network import weights
+
+        return [CompletionItem(name) for name in (*weights.shipped(), *weights.PUBLISHED) if name.startswith(begun)]
+
+
+_COUNT, _SEED, _PATH = click.IntRange(1, 2**31 - 1), click.IntRange(0, 2**63 - 1), click.Path(path_type=Path)
+_BOTH = [
+    _flag("out", type=_PATH, help="Folder of the run.  [default: PICTURES/run]"),
+    _flag("model", type=_Model(), default="BiT-T-R26x0.5", show_default=True, help="Network to begin with."),
+    _flag(
+        "side", type=_COUNT, help="Pictures are squeezed to squares of this side.  [default: fits model and machine]"
+    ),
+    _flag("examples_per_class", type=_COUNT, help="Train on so many pictures of each class.  [default: all]"),
+    _flag("subsets", type=_COUNT, default=5, help="Subsets of so few that are drawn and compared.  [default: 5]"),
+    _flag("seed", type=_SEED, default=0, help="Of all that is drawn at random.  [default: 0]"),
+    _flag("weights_dir", type=_PATH, help="Where weights (.npz) may lie already."),
+    _flag("dry_run", is_flag=True, help="Say what would be done and how long it takes; do nothing."),
+]
+
+
+@cli.command(
+    **example(
+        "bitdoc probe my_pictures\nbitdoc probe my_pictures --model BiT-M-R50x1\nbitdoc probe t.csv --out first_run"
+    )
+)
+@_PICTURES
+@_flags(_BOTH)
+def probe(pictures: Path, **told: Any) -> None:
+    """Make a classifier in minutes: a linear head on the features of a network that stays as it is."""
+    from bitdoc.desk import bundle, probing
+    from bitdoc.desk.order import ProbeOrder
+
+    told["out"] = told["out"] or bundle.place_for(pictures)
+    _tell(probing.carry_out(ProbeOrder(pictures, **told), _say))
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _tell(run: Path | None) -> None:
+    """Say what came of a run, and what to do with it."""
+    if run is None:
+        return
+    from bitdoc.desk.bundle import told
+
+    for line in told(run):
+        click.echo(line)
+
+
+@cli.command(
+    **example(
+        "bitdoc predict my_pictures/run new/\nbitdoc predict my_pictures/run a.jpg b.jpg --top 3\n"
+        "find . -name '*.png' | bitdoc predict my_pictures/run - --to jsonl"
+    )
+)
+@click.argument("run", type=_PATH)
+@click.argument("pictures", nargs=-1, required=True)
+@_flag("to", type=click.Choice(["table", "csv", "jsonl"]), default="table", show_default=True, help="What is printed.")
+@_flag("top", type=_COUNT, default=1, show_default=True, help="Classes told of each picture, the most probable first.")
+def predict(run: Path, pictures: tuple[str, ...], to: str, top: int) -> int:
+    """Say what is in PICTURES, by the classifier in RUN: files, folders, patterns, or - for names on standard input."""
+    from bitdoc.desk import bundle, predict
+
+    classifier = bundle.load(run)
+    names = predict.named(pictures, sys.stdin)
+    head, line = predict.FORMS[to](classifier.classes, top)
+    faults = 0
+    for one in predict.predict(classifier, names if "-" in pictures else list(names), top=top):
+        if one.fault:
+            _say(f"error: {one.fault}")
+            faults += 1
+            continue
+        if head:
+            click.echo(head)
+            head = ""
+        click.echo(line(one))
+    return 1 if faults else 0
+
+
 def _asked(words: list[str]) -> Callable[[], int | None]:
     """What is to be done; errors of the command line become refusals of one line."""
 
@@ -73,6 +177,9 @@ def _asked(words: list[str]) -> Callable[[], int | None]:
             raise Refused(f"{' '.join(error.format_message().split())} --help lists what there is") from None
         except click.Abort:
             raise KeyboardInterrupt from None
+        except BrokenPipeError:  # who reads has seen enough, as head does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
 
     return work
 
