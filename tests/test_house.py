@@ -121,12 +121,13 @@ def test_imports_run_in_no_circle():
 
 @pytest.mark.parametrize("path", sources(), ids=by_name)
 def test_foreign_imports(path):
-    """Sphinx nowhere; torchvision only where data and the detector need it, and only when they do."""
+    """Sphinx nowhere; torchvision and the hub's library only where they are needed, and only when they are."""
     everywhere = {name.split(".")[0] for name in imports(path)}
     assert not everywhere & {"sphinx", "docutils", "myst_nb", "sphinx_gallery", "timm", "pytest"}
     if "torchvision" in everywhere:
         assert path.stem in {"datasets", "detector"} or "figures" in path.parts
-    assert "torchvision" not in {name.split(".")[0] for name in imports(path, top_level_only=True)}
+    assert "huggingface_hub" not in everywhere or path.stem == "hub"
+    assert not {"torchvision", "huggingface_hub"} & {name.split(".")[0] for name in imports(path, top_level_only=True)}
 
 
 @pytest.mark.parametrize("path", sources(), ids=by_name)
