@@ -313,8 +313,8 @@ def test_published_numbers_of_the_prose():
         f"Standardized filters keep them alike, and accuracy reaches {group['standardized']}%",
         f"raises v1's error on CIFAR-10 by {cifar['R1001'][0] - cifar['R164'][0]:.1f} points. It lowers v2's by "
         f"{cifar['R164'][1] - cifar['R1001'][1]:.1f}",
-        f"v2 beats v1 by {error_change('R200'):.1f} points at 200 layers, "
-        f"but only by {error_change('R152'):.1f} at 152, BiT's most",
+        f"v2 beats v1 by {error_change('R200'):.1f} points at 200 layers. "
+        f"At 152, BiT's most, it is {error_change('R152'):.1f}",
         f"R152x4 {fig5['R152x4']['L'] - fig5['R152x4']['M']:.1f} points better",
     ):
         assert says in page, says
