@@ -73,9 +73,9 @@ def _flags(*groups: list[Callable]) -> Callable[[Callable], Callable]:
     return add
 
 
-def _flag(name: str, **options: Any) -> Callable:
-    """A flag that is written with underscores or with dashes."""
-    return click.option(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), name, **options)
+def _flag(name: str, field: str = "", **options: Any) -> Callable:
+    """A flag that is written with underscores or with dashes; ``field`` is its name in the order, if it is another."""
+    return click.option(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), field or name, **options)
 
 
 class _Model(click.ParamType):
@@ -119,6 +119,45 @@ def probe(pictures: Path, **told: Any) -> None:
 
     told["out"] = told["out"] or bundle.place_for(pictures)
     _tell(probing.carry_out(ProbeOrder(pictures, **told), _say))
+
+
+_TRAIN = [
+    _flag(
+        "recipe",
+        "recipe_name",
+        type=click.Choice(["rule", "miniature"]),
+        help="BiT-HyperRule, or its miniature for machines without a card.  [default: by machine and model]",
+    ),
+    _flag("steps", type=_COUNT, help="Steps of the training.  [default: the recipe's]"),
+    _flag("batch", type=_COUNT, help="Pictures in a step.  [default: the recipe's]"),
+    _flag("base_lr", type=click.FloatRange(0, min_open=True), help="Peak learning rate.  [default: the recipe's]"),
+    click.option(
+        "--mirror/--no-mirror",
+        default=True,
+        help="Mirror every other picture; not for signs and text.  [default: mirror]",
+    ),
+    _flag("precision", type=click.Choice(["float32", "bfloat16", "float16"]), help="[default: fits the machine]"),
+]
+
+
+@cli.command(
+    **example(
+        "bitdoc train my_pictures --dry-run\nbitdoc train my_pictures --no-mirror\n"
+        "bitdoc train my_pictures --model BiT-M-R50x1 --side 128 --steps 200"
+    )
+)
+@_PICTURES
+@_flags(_BOTH, _TRAIN)
+def train(pictures: Path, **told: Any) -> None:
+    """Make a better classifier: the network itself is fine-tuned, by BiT's rule or by its miniature.
+
+    A training that was stopped goes on where it was when the same command is given again.
+    """
+    from bitdoc.desk import bundle, tuning
+    from bitdoc.desk.order import TrainOrder
+
+    told["out"] = told["out"] or bundle.place_for(pictures)
+    _tell(tuning.carry_out(TrainOrder(pictures, **told), _say))
 
 
 def _say(line: str) -> None:
@@ -175,8 +214,9 @@ def _asked(words: list[str]) -> Callable[[], int | None]:
             return cli.main(words, prog_name="bitdoc", standalone_mode=False)
         except click.ClickException as error:
             raise Refused(f"{' '.join(error.format_message().split())} --help lists what there is") from None
-        except click.Abort:
-            raise KeyboardInterrupt from None
+        except click.Abort as abort:  # click's own form of Ctrl-C; what was interrupted may say how it goes on
+            cause = abort.__cause__
+            raise cause if isinstance(cause, KeyboardInterrupt) else KeyboardInterrupt from None
         except BrokenPipeError:  # who reads has seen enough, as head does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0

@@ -139,10 +139,11 @@ def workshop(target: Path) -> Path:
 
 
 @contextmanager
-def made(target: Path) -> Iterator[Path]:
+def made(target: Path, *, dry: bool = False) -> Iterator[Path]:
     """Yield the folder in which a run is made, and put it in its place when the block ends well.
 
-    The run that lies there keeps its files: it moves to the first free name of ``run-1``, ``run-2`` and so on.
+    The run that lies there keeps its files: it moves to the first free name of ``run-1``, ``run-2`` and so on. A
+    ``dry`` run makes nothing.
 
     Raises
     ------
@@ -150,6 +151,9 @@ def made(target: Path) -> Iterator[Path]:
         If another process makes the same run, or the folder cannot be written to.
     """
     folder = workshop(target)
+    if dry:
+        yield folder
+        return
     with held(folder / "run", "made"):
         yield folder
     try:

@@ -37,8 +37,7 @@ def carry_out(order: ProbeOrder, say: Callable[[str], None]) -> Path | None:
     say(f"{len(survey.seen):,} pictures in {len(survey.found.classes)} classes; {survey.how}")
     began = time.monotonic()
     job = _job(order, survey)
-    images = replace(survey.images("all"), interpolation=job.recipe.interpolation)
-    known = _features(job, images, [one.digest for one in survey.seen], order, say)
+    known = features_of(job, survey, say, dry_run=order.dry_run)
     if known is None:
         return None
     found = probe(survey, known, order.examples_per_class, order.subsets, order.seed)
@@ -65,21 +64,20 @@ def _job(order: ProbeOrder, survey: Survey) -> Job:
     )
 
 
-def _features(
-    job: Job, images: data.Images, digests: list[str], order: ProbeOrder, say: Callable[[str], None]
-) -> Known | None:
+def features_of(job: Job, survey: Survey, say: Callable[[str], None], *, dry_run: bool = False) -> Known | None:
     """Features of all pictures, after a line that says how long they take; None for a dry run."""
-    side, network = job.recipe.crop, job.network
-    said = (order.model, job.said["weights_sha256"] or order.seed, side, images.interpolation, job.engine.precision)
+    images = replace(survey.images("all"), interpolation=job.recipe.interpolation)
+    side, network, digests = job.recipe.crop, job.network, [one.digest for one in survey.seen]
+    said = (job.name, job.said["weights_sha256"] or job.seed, side, images.interpolation, job.engine.precision)
     features, compute = Features("/".join(map(str, said)), network.arch.channels(2048)), computer(network, job.engine)
     missing = features.missing(digests)
-    what = f"features of {order.model} at {side} x {side} pixels on {job.engine.device}"
+    what = f"features of {job.name} at {side} x {side} pixels on {job.engine.device}"
     if missing:
         seconds = _seconds_each(compute, images, missing[:_MEASURED], side) * len(missing)
         say(f"{what}: {len(missing):,} pictures, about {duration(seconds)}")
     else:
         say(f"{what}: all {len(digests):,} are kept from before")
-    if order.dry_run:
+    if dry_run:
         return None
     features.compute(compute, images, digests, side)
     return Known(features.of(digests), images.labels, len(images.classes))
@@ -97,8 +95,8 @@ def duration(seconds: float) -> str:
     """Seconds in words, no more exact than they are known."""
     if seconds < 60:
         return f"{max(1, round(seconds))} seconds" if seconds >= 1.5 else "a second"
-    minutes = seconds / 60
-    return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
+    minutes = round(seconds / 60)
+    return "a minute" if minutes == 1 else f"{minutes} minutes" if minutes < 90 else f"{seconds / 3600:.1f} hours"
 
 
 def _write(order: ProbeOrder, survey: Survey, job: Job, found: Findings, seconds: float) -> Path:

@@ -43,6 +43,9 @@ __all__ = [
 
 log = logging.getLogger("bitdoc")
 
+#: From a task, its recipe, a seed and a device to the micro-batches of a step, and the number of images in them.
+Batches = Callable[[Task, Recipe, int, torch.device], Callable[[int], tuple[Iterator[Batch], int]]]
+
 _RESIDENT = 1 << 30  # bytes of training pixels that are kept on the device
 
 
@@ -79,6 +82,13 @@ def _batch_at(
         return loop.mixed_micro_batches(x, images.labels[indices].to(device), recipe.split, recipe.mixup, rng), len(x)
 
     return batch_at
+
+
+def micro_batches(
+    task: Task, recipe: Recipe, seed: int, device: torch.device
+) -> Callable[[int], tuple[Iterator[Batch], int]]:
+    """Make the rule's micro-batches: random crops, every other one mirrored. One of :data:`Batches`."""
+    return _batch_at(task, recipe, seed, device)
 
 
 def _resident(images: data.Images, side: int, device: torch.device) -> tuple[data.Images, bool]:
@@ -162,12 +172,23 @@ def carry_out(
     checkpoint: Path | None = None,
     eval_every: int | None = None,
     progress: bool | None = None,
+    batches: Batches | None = None,
+    on_score: Callable[[int, Score], None] | None = None,
 ) -> tuple[ResNetV2, runs.RunRecord]:
-    """Train what :func:`finetune` prepared; arguments and errors are its own."""
+    """Train what :func:`finetune` prepared; arguments and errors are its own.
+
+    Parameters
+    ----------
+    batches : callable, optional
+        What makes the micro-batches of a step, in place of :func:`micro_batches`.
+    on_score : callable, optional
+        Called with the step and the score of each evaluation.
+    """
     task, recipe, engine = job.task, job.recipe, job.engine
     steps = recipe.schedule[-1]
     model = with_products(engine.place(job.network))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+    scored = on_score or (lambda step, score: None)
     state = State(model, optimizer, engine, job.run, checkpoint)
     with state.held():
         session = Session(
@@ -178,16 +199,17 @@ def carry_out(
             if session(step, lr, loss):
                 log.debug("step %d: loss %.5f, learning rate %.2g", step + 1, loss, lr)
             if eval_every and (step + 1) % eval_every == 0 and step + 1 < steps:
-                _evaluate(job, step + 1)
+                scored(step + 1, _evaluate(job, step + 1))
                 model.train()
                 session.save(step + 1)
 
         with session:
-            batch_at = _batch_at(task, recipe, job.seed, engine.device)
+            batch_at = (batches or micro_batches)(task, recipe, job.seed, engine.device)
             lr_at = lambda step: hyperrule.learning_rate(step, recipe.schedule, recipe.base_lr)  # noqa: E731
             train(model, optimizer, batch_at, lr_at, start=session.start, on_step=on_step, engine=engine)
         session.finish()
     score = _evaluate(job, steps)
+    scored(steps, score)
     result = {"top1": round(score.top1, 3), "top5": round(score.top5, 3), "loss": round(score.loss, 5)}
     parts = {"curve": session.curve, "cost": session.cost(), "device": session.device}
     split_used = recipe.split * engine.parts
