@@ -15,6 +15,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+#: What ``bitdoc export`` writes; :data:`bitdoc.exchange.exports.TARGETS` says how.
+FORMATS = ("safetensors", "npz", "timm", "transformers", "onnx", "torch.export")
+
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -36,6 +39,7 @@ def cli() -> None:
     bitdoc probe my_pictures                 a classifier in minutes, on any machine
     bitdoc train my_pictures                 a better one: the network itself is trained
     bitdoc predict my_pictures/run new/      what is in new pictures
+    bitdoc export my_pictures/run --to onnx  the network for other programs
 
     my_pictures holds a folder for each class, or train/, val/ and test/ with such folders; a CSV table with the columns
     path and label does as well.
@@ -118,7 +122,17 @@ def probe(pictures: Path, **told: Any) -> None:
     from bitdoc.desk.order import ProbeOrder
 
     told["out"] = told["out"] or bundle.place_for(pictures)
-    _tell(probing.carry_out(ProbeOrder(pictures, **told), _say))
+    _tell(probing.carry_out(ProbeOrder(pictures, **_from_hub(told)), _say))
+
+
+def _from_hub(told: dict[str, Any]) -> dict[str, Any]:
+    """Let a network that the hub keeps go by bitdoc's name for it."""
+    if "/" not in told["model"]:
+        return told
+    from bitdoc import exchange
+
+    name, folder = exchange.adopt(told["model"])
+    return told | {"model": name, "weights_dir": folder}
 
 
 _TRAIN = [
@@ -202,6 +216,33 @@ def predict(run: Path, pictures: tuple[str, ...], to: str, top: int) -> int:
             head = ""
         click.echo(line(one))
     return 1 if faults else 0
+
+
+@cli.command(
+    **example(
+        "bitdoc export my_pictures/run --to onnx\nbitdoc export my_pictures/run --to timm --to npz --out away\n"
+        "bitdoc export BiT-M-R50x1 --to transformers --out away"
+    )
+)
+@click.argument("run", type=_PATH)
+@_flag("to", type=click.Choice(FORMATS), multiple=True, required=True, help="Format; more than one may be named.")
+@_flag("out", type=_PATH, help="Folder for what is written.  [default: RUN/export]")
+def export(run: Path, to: tuple[str, ...], out: Path | None) -> None:
+    """Write the network of RUN for other programs, load it with theirs, and keep it if both compute the same.
+
+    RUN may also be weights by name, a file, or a repository of the hub; --out then says where to.
+    """
+    from bitdoc import exchange
+    from bitdoc.exchange import exports
+    from bitdoc.training.command import Refused
+
+    if out is None and not run.is_dir():
+        raise Refused(f"{run} is no folder of a run, so --out has to say where to write")
+    network, passport = exchange.load(str(run))
+    for name in dict.fromkeys(to):
+        path, difference = exports.export(network, passport, name, out or run / "export")
+        click.echo(f"{path}: loaded again, logits equal to {max(difference, 1e-7):.0e}")
+        click.echo(f"  {exports.use(name, path, passport)}")
 
 
 def _asked(words: list[str]) -> Callable[[], int | None]:

@@ -4,7 +4,7 @@ Uses the network and its records. Libraries that only one format needs are impor
 written, and a missing one is named in a single line.
 """
 
-from bitdoc.exchange.loading import load, save
+from bitdoc.exchange.loading import adopt, load, save
 from bitdoc.exchange.passport import Passport
 
-__all__ = ["Passport", "load", "save"]
+__all__ = ["Passport", "adopt", "load", "save"]

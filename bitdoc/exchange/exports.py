@@ -29,11 +29,12 @@ _ONNX_MOST = 1_900_000_000
 
 @dataclass(frozen=True)
 class Target:
-    """A format: the name of what is written, how it is written, and the logits of what was written."""
+    """A format: the name of what is written, how it is written, the logits of what was written, and how it is used."""
 
     name: str
     write: Callable[[ResNetV2, Passport, Path], None]
     logits: Callable[[Path, Tensor], Tensor]
+    use: str
 
 
 def export(model: ResNetV2, passport: Passport, to: str, place: str | os.PathLike) -> tuple[Path, float]:
@@ -73,6 +74,13 @@ def export(model: ResNetV2, passport: Passport, to: str, place: str | os.PathLik
     except OSError as error:
         raise WeightsError(f"cannot write {path}: {error.strerror or error}") from None
     return path, difference
+
+
+def use(to: str, path: Path, passport: Passport) -> str:
+    """A line of Python that loads what :func:`export` wrote, with the library that it was written for."""
+    if to == "timm" and theirs.timm_name(passport.arch) is None:
+        return f"bitdoc.exchange.theirs.in_timm({passport.arch!r}, ...) builds it: timm has no name for this size"
+    return TARGETS[to].use.format(str(path))
 
 
 @contextmanager
@@ -209,10 +217,12 @@ _OURS = {"config.json", "preprocessor_config.json", "model.safetensors"}
 
 #: What a network can be written for, by the name that ``bitdoc export --to`` takes.
 TARGETS = {
-    "safetensors": Target("model.safetensors", _write_safetensors, _loaded),
-    "npz": Target("model.npz", _write_npz, _loaded),
-    "timm": Target("timm", _write_timm, _timm),
-    "transformers": Target("transformers", _write_transformers, _transformers),
-    "onnx": Target("model.onnx", _write_onnx, _onnx),
-    "torch.export": Target("model.pt2", _write_program, _program),
+    "safetensors": Target("model.safetensors", _write_safetensors, _loaded, "bitdoc.exchange.load({!r})"),
+    "npz": Target("model.npz", _write_npz, _loaded, "bitdoc.exchange.load({!r}); the authors' code reads it too"),
+    "timm": Target("timm", _write_timm, _timm, "timm.create_model('local-dir:{}', pretrained=True)"),
+    "transformers": Target(
+        "transformers", _write_transformers, _transformers, "transformers.pipeline('image-classification', {!r})"
+    ),
+    "onnx": Target("model.onnx", _write_onnx, _onnx, "onnxruntime.InferenceSession({!r})"),
+    "torch.export": Target("model.pt2", _write_program, _program, "torch.export.load({!r}).module()"),
 }

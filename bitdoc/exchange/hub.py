@@ -31,15 +31,30 @@ def is_authors(name: str) -> bool:
     return bool(match and _AUTHORS.fullmatch(match[1]))
 
 
-def signed(passport: Passport, name: str) -> Passport:
-    """Say in a passport where the network is from, and the license where that is known."""
+def model_name(name: str) -> str:
+    """What bitdoc calls a network of the authors': ``BiT-M-R50x1`` for ``timm/resnetv2_50x1_bit.goog_in21k``.
+
+    Raises
+    ------
+    WeightsError
+        If the repository is not one that keeps the authors' networks.
+    """
     match = _NAME.fullmatch(name)
     theirs = _AUTHORS.fullmatch(match[1]) if match else None
     if not theirs:
+        raise WeightsError(
+            f"{name} keeps none of the authors' networks; expected timm/resnetv2_50x1_bit.goog_in21k or its kin, or "
+            f"google/bit-50"
+        )
+    tag = theirs[2] or "in21k_ft_in1k"
+    return f"BiT-M-R{theirs[1] or '50x1'}{_STAGES.get(tag, f'-goog_{tag}')}"
+
+
+def signed(passport: Passport, name: str) -> Passport:
+    """Say in a passport where the network is from, and the license where that is known."""
+    if not is_authors(name):
         return replace(passport, origin=name)
-    stage = _STAGES.get(theirs[2] or "in21k_ft_in1k")
-    same = "" if stage is None else f" (BiT-M-{passport.arch}{stage})"
-    return replace(passport, origin=f"{name}{same}", license=LICENSES["M"])
+    return replace(passport, origin=f"{model_name(name)}, kept as {name}", license=LICENSES["M"])
 
 
 def fetch(name: str, weights: Sequence[str], beside: Sequence[str]) -> Path:

@@ -18,9 +18,11 @@ from bitdoc.exchange.passport import Passport
 from bitdoc.network import npz, weights
 from bitdoc.network.resnet import ResNetV2, build
 from bitdoc.network.weights import WeightsError
+from bitdoc.records.files import cache_folder, is_whole_zip
 
 #: Files that hold a network in a folder, the better first: ``.bin`` is a pickle, of which only tensors are read.
 FILES = ("model.safetensors", "pytorch_model.bin")
+_BESIDE = ("config.json", "preprocessor_config.json")
 #: From this gap on, the epsilon of weight standardization is spoken of.
 _FELT = 1e-3
 #: What transformers' configuration has to say for the network to be BiT's.
@@ -68,9 +70,38 @@ def load(source: str | os.PathLike, *, epsilon: float | None = None) -> tuple[Re
                 f"no weights {name!r}: expected a name such as BiT-M-R50x1, a file, a folder, or a repository of the "
                 f"hub such as timm/resnetv2_50x1_bit.goog_in21k"
             )
-        path = hub.fetch(name, FILES, ("config.json", "preprocessor_config.json"))
+        path = hub.fetch(name, FILES, _BESIDE)
     model, passport = _from_path(path, epsilon, known=hub.is_authors(name))
     return model, passport if passport.origin else hub.signed(passport, name)
+
+
+def adopt(name: str) -> tuple[str, Path]:
+    """Keep a network of the authors' that the hub has in bitdoc's cache, as the file that the authors would have.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``timm/resnetv2_50x1_bit.goog_in21k``.
+
+    Returns
+    -------
+    name, folder
+        What :func:`bitdoc.network.weights.load` and the commands call it, and the folder where they find it. The file
+        holds the authors' numbers, but is not theirs to the byte: a record of a run tells it by its own hash.
+
+    Raises
+    ------
+    WeightsError
+        As :func:`load`; and for a repository that is not one of the authors' networks.
+    """
+    model_name = hub.model_name(name)
+    folder = hub.fetch(name, FILES, _BESIDE)
+    folder = cache_folder() / "hub" / folder.parents[1].name / folder.name
+    target = folder / weights.model_file(model_name)
+    if not (target.is_file() and is_whole_zip(target)):
+        model, _ = load(name)
+        weights.save(model, target)
+    return model_name, folder
 
 
 def save(model: ResNetV2, path: str | os.PathLike, passport: Passport) -> None:

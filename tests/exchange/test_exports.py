@@ -121,7 +121,7 @@ def test_what_differs_is_not_kept(tiny, tmp_path, monkeypatch):
         with torch.no_grad():
             model.norm.bias -= 1.0
 
-    monkeypatch.setitem(exports.TARGETS, "npz", exports.Target("model.npz", lose, sound.logits))
+    monkeypatch.setitem(exports.TARGETS, "npz", exports.Target("model.npz", lose, sound.logits, ""))
     (tmp_path / "model.npz").write_text("what was there before")
     with pytest.raises(WeightsError, match=r"its logits differ by .*, more than 1e-04, so it is not kept"):
         export(tiny, PASSPORT, "npz", tmp_path)

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+import bitdoc
 from bitdoc import exchange
 from bitdoc.exchange import hub, layouts, tensorfile
-from bitdoc.network.resnet import ResNetV2
+from bitdoc.network import weights
+from bitdoc.network.resnet import ResNetV2, build
 from bitdoc.network.weights import WeightsError
 from bitdoc.records.files import sha256
 
@@ -49,7 +51,7 @@ def test_a_network_of_timms_in_the_cache(cache, tiny):
         model, passport = exchange.load(name)
         assert all(torch.equal(model.state_dict()[key], value) for key, value in tiny.state_dict().items())
         assert (passport.license, passport.side, passport.classes) == ("Apache-2.0", 224, ())
-        assert passport.origin == f"{name} (BiT-M-R14x0.125)"
+        assert passport.origin == f"BiT-M-R50x1, kept as {name}"
 
 
 def test_a_network_of_transformers_in_the_cache(cache, tiny):
@@ -57,7 +59,7 @@ def test_a_network_of_transformers_in_the_cache(cache, tiny):
     keep(cache, "google/bit-50", tiny, "transformers", {"model_type": "bit", "id2label": labels, "num_groups": 4})
     _, passport = exchange.load("google/bit-50")
     assert passport.classes == tuple("abcde")
-    assert passport.origin == "google/bit-50 (BiT-M-R14x0.125-ILSVRC2012)"
+    assert passport.origin == "BiT-M-R50x1-ILSVRC2012, kept as google/bit-50"
 
 
 def test_others_networks_have_no_license_that_we_know(cache, tiny):
@@ -87,6 +89,36 @@ def test_without_the_library_the_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
     with pytest.raises(WeightsError, match=re.escape("needs huggingface_hub: pip install huggingface_hub")):
         hub.fetch(TIMM, ["model.safetensors"], [])
+
+
+def test_a_network_of_the_hub_gets_the_name_and_the_file_that_the_commands_know(cache, randomize, monkeypatch):
+    monkeypatch.setenv("BITDOC_CACHE", str(cache / "bitdoc"))
+    with torch.device("meta"):
+        model = build("R50x1", 3)
+    model = randomize(model.to_empty(device="cpu")).eval()
+    keep(cache, TIMM, model, "timm", {})
+    name, folder = exchange.adopt(TIMM)
+    assert name == "BiT-M-R50x1"
+    found = weights.load(name, directory=folder)
+    assert all(torch.equal(found.state_dict()[key], value) for key, value in model.state_dict().items())
+    made = (folder / "BiT-M-R50x1.npz").stat().st_mtime_ns
+    assert exchange.adopt(TIMM) == (name, folder) and (folder / "BiT-M-R50x1.npz").stat().st_mtime_ns == made
+    assert torch.equal(bitdoc.load(TIMM).norm.bias, model.norm.bias)
+    with pytest.raises(WeightsError, match=r"someone/their-bit keeps none of the authors' networks; expected timm/"):
+        exchange.adopt("someone/their-bit")
+
+
+@pytest.mark.parametrize(
+    ("repository", "name"),
+    [
+        ("timm/resnetv2_50x1_bit.goog_in21k", "BiT-M-R50x1"),
+        ("timm/resnetv2_152x4_bit.goog_in21k_ft_in1k@main", "BiT-M-R152x4-ILSVRC2012"),
+        ("timm/resnetv2_50x1_bit.goog_distilled_in1k", "BiT-M-R50x1-goog_distilled_in1k"),
+        ("google/bit-50", "BiT-M-R50x1-ILSVRC2012"),
+    ],
+)
+def test_what_the_authors_networks_are_called_here(repository, name):
+    assert hub.model_name(repository) == name == str(weights.ModelName.parse(name))
 
 
 def test_names():
