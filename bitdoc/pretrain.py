@@ -11,6 +11,7 @@ from bitdoc import data
 from bitdoc.records import runs
 from bitdoc.training import command
 from bitdoc.training.engine import Engine, TrainingError
+from bitdoc.training.grow import check_records
 from bitdoc.training.pretrain import check_export, export, pretrain
 from bitdoc.training.recipe import Upstream
 
@@ -32,11 +33,18 @@ class Order:
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
         runs.checked_name(self.choice.tag)
+        command.check_writable(self.workdir)
         if self.export:
             check_export(self.choice, self.export)
         if self.choice.grown_from:
             command.check_weights(self.choice.grown_from, self.directory)
+            check_records(self.choice, self.directory)
         command.check_compiler(self.compile)
+
+    @property
+    def kept(self) -> Path:
+        """Where the state is kept."""
+        return self.workdir / f"{self.choice.tag}.pt"
 
     @classmethod
     def of(cls, flags: argparse.Namespace) -> Order:
@@ -53,18 +61,24 @@ def parser() -> command.Parser:
     """The command line."""
     parser = command.Parser(prog="python -m bitdoc.pretrain", description="Pre-train upstream, and keep the weights.")
     for name, default in asdict(Upstream()).items():
+        flags = (name, "grow_from") if name == "grown_from" else (name,)  # the latter, as the few-shot command has it
+        spellings = dict.fromkeys(f"--{flag.replace('_', mark)}" for flag in flags for mark in "_-")
         if isinstance(default, bool):
-            parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=default)
+            parser.add_argument(*spellings, dest=name, action=argparse.BooleanOptionalAction, default=default)
         else:
-            kind = _KINDS.get(name, type(default))
-            parser.add_argument(f"--{name}", type=kind, default=default, help=f"default: {default or 'none'}")
+            kind, told = _KINDS.get(name, type(default)), f"default: {default or 'none'}"
+            parser.add_argument(*spellings, dest=name, type=kind, default=default, help=told)
     where = f"folder with the data set (default: {data.DATA_VARIABLE}, else ./data)"
     parser.add_argument("--datadir", type=command.path, help=where)
     parser.add_argument(
         "--workdir", type=command.path, default=Path("upstream"), help="checkpoints and weights go here"
     )
     parser.add_argument(
-        "--bit_pretrained_dir", dest="directory", type=command.path, help="folder with the .npz weights to grow from"
+        "--bit_pretrained_dir",
+        "--bit-pretrained-dir",
+        dest="directory",
+        type=command.path,
+        help="folder with the .npz weights to grow from",
     )
     parser.add_argument("--compile", action="store_true", help="compile the network (faster after a minute or two)")
     parser.add_argument("--export", metavar="NAME", help="ship the weights with the package, as BiT-T-... in float16")
@@ -86,19 +100,7 @@ def run(order: Order) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    told: list[Order] = []
-
-    def work() -> None:
-        told.append(Order.of(parser().parse_args(arguments)))
-        run(told[0])
-
-    def stopped() -> str:
-        kept = told and told[0].workdir / f"{told[0].choice.tag}.pt"
-        if kept and kept.exists():
-            return f"stopped; the same command goes on from {kept}"
-        return "stopped before anything was kept; the same command begins anew"
-
-    return command.ended(work, stopped)
+    return command.carried_out(lambda: Order.of(parser().parse_args(arguments)), run)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ class Order:
             raise command.Refused(
                 f"a batch of {self.batch} cannot be split in {self.batch_split}; choose a divisor of the batch"
             )
+        command.check_writable(self.folder)
         command.check_shots(self.dataset, self.examples_per_class)
         command.check_weights(self.model, self.bit_pretrained_dir)
         command.check_compiler(self.compile)
@@ -99,9 +100,9 @@ class Order:
         return self.logdir / self.name
 
     @property
-    def checkpoint(self) -> Path:
-        """Where the state is kept."""
-        return self.folder / "bit.pt"
+    def kept(self) -> Path | None:
+        """Where the state is kept, if it is to be."""
+        return self.folder / "bit.pt" if self.save else None
 
 
 def parser() -> command.Parser:
@@ -183,8 +184,7 @@ def _make(order: Order, job: Job, file: Path) -> runs.RunRecord:
     engine = job.engine
     log.info("%s on %s: %s, on %s in %s", job.name, job.task.train.name, images, engine.device, engine.precision)
     log.info("%s", job.recipe)
-    checkpoint = order.checkpoint if order.save else None
-    _, record = carry_out(job, "train", order.name, checkpoint=checkpoint, eval_every=order.eval_every)
+    _, record = carry_out(job, "train", order.name, checkpoint=order.kept, eval_every=order.eval_every)
     if engine.is_main:
         log.info("record: %s", runs.write(record, file))
     return record
@@ -192,18 +192,7 @@ def _make(order: Order, job: Job, file: Path) -> runs.RunRecord:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    told: list[Order] = []
-
-    def work() -> None:
-        told.append(Order(**vars(parser().parse_args(arguments))))
-        run(told[0])
-
-    def stopped() -> str:
-        if told and told[0].save and told[0].checkpoint.exists():
-            return f"stopped; the same command goes on from {told[0].checkpoint}"
-        return "stopped before anything was kept; the same command begins anew"
-
-    return command.ended(work, stopped)
+    return command.carried_out(lambda: Order(**vars(parser().parse_args(arguments))), run)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from folders import make_folders
 import bitdoc
 from bitdoc.data import datasets
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import make_runs, which_runs
+from bitdoc.studies.fewshot import flags, make_runs, which_runs
 
 #: A sweep of three small runs; the process kills itself, as with kill -9, in the phase named on the command line.
 SWEEP = """
@@ -25,7 +25,7 @@ import os, signal, sys
 import torch
 from bitdoc.data import datasets
 from bitdoc.records import files, runs
-from bitdoc.studies.fewshot import make_runs, which_runs
+from bitdoc.studies.fewshot import flags, make_runs, which_runs
 from bitdoc.training import finetune, job, loop
 from dataclasses import replace
 torch.set_num_threads(1)
@@ -53,7 +53,7 @@ kill_in(*{
     "between": (which_runs, "done", 5),
     "never": (which_runs, "done", 0),
 }[phase])
-make_runs.sweep(which_runs.plan("R14x0.125", shots=(1,), seeds=(0, 1, 2)), folder)
+make_runs.sweep(which_runs.plan("R14x0.125", shots=(1,), seeds=(0, 1, 2)), flags.Setup(folder))
 """
 
 PHASES = {"data": 0, "weights": 1, "training": 1, "evaluation": 1, "writing": 1, "between": 1}
@@ -136,13 +136,13 @@ def quick(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("damage", ["truncated", "a field lost", "empty"])
 def test_a_damaged_record_is_put_aside_and_made_again(quick, capsys, damage):
-    make_runs.sweep(quick, None)
+    make_runs.sweep(quick, flags.Setup())
     path = runs.path_of(which_runs.EXPERIMENT, quick[1].name)
     whole = path.read_text()
     without = json.dumps({key: value for key, value in json.loads(whole).items() if key != "result"})
     bad = {"truncated": whole[: len(whole) // 2], "a field lost": without, "empty": ""}[damage]
     path.write_text(bad)
-    assert [record.name for record in make_runs.sweep(quick, None)] == [quick[1].name]
+    assert [record.name for record in make_runs.sweep(quick, flags.Setup())] == [quick[1].name]
     assert path.read_text() == whole and path.with_suffix(".damaged").read_text() == bad
     said = capsys.readouterr()
     assert f"{path}" in said.out + said.err and "the run can be made again" in said.out + said.err
@@ -157,7 +157,7 @@ def test_another_sweep_may_finish_a_run_first(quick, monkeypatch):
         return make(run, *args, **options)
 
     monkeypatch.setattr(make_runs, "make", while_the_other_works)
-    assert [record.name for record in make_runs.sweep(quick, None)] == [quick[0].name]
+    assert [record.name for record in make_runs.sweep(quick, flags.Setup())] == [quick[0].name]
 
 
 def test_a_full_disk_stops_the_sweep_with_one_line(quick, monkeypatch, capsys):
@@ -184,8 +184,8 @@ def test_a_loss_that_is_not_finite_stops_the_sweep_with_one_line(tmp_path, monke
     monkeypatch.setattr(make_runs, "miniature", lambda examples, **changes: replace(small, **changes))
     parser = make_runs.argparse.ArgumentParser()
     make_runs.arguments(parser)
-    flags = ["--run", "--model", "R14x0.125", "--datadir", str(cifar_folder)]
-    assert make_runs.command(parser.parse_args(flags)) == 1
+    asked = ["--run", "--model", "R14x0.125", "--datadir", str(cifar_folder)]
+    assert make_runs.command(parser.parse_args(asked)) == 1
     assert "error: the loss is nan at step 0" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from bitdoc.data.folders import class_folders
 from bitdoc.data.images import Images, decoded
 from bitdoc.data.pictures import DataError, jpeg_quality
-from bitdoc.records.files import archive
+from bitdoc.records.files import archive, expanded
 
 #: Folder with the data sets, where no ``--datadir`` is given.
 DATA_VARIABLE = "BITDOC_DATA"
@@ -55,11 +55,7 @@ TINY_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 
 def data_folder(given: str | os.PathLike | None) -> Path:
     """The folder given, else the one named by the environment variable ``BITDOC_DATA``, else ``./data``."""
-    named = given or os.environ.get(DATA_VARIABLE) or "data"
-    try:
-        return Path(named).expanduser()
-    except RuntimeError:
-        raise DataError(f"{named}: there is no such home folder; write the path in full") from None
+    return expanded(given or os.environ.get(DATA_VARIABLE) or "data")
 
 
 def load(name: str, split: str, datadir: str | os.PathLike | None = None, workers: int = 8) -> Images:

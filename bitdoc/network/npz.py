@@ -1,4 +1,4 @@
-"""Read an ``.npz`` archive that may be anything: by its own checksums, never unpickled, never beyond its size."""
+"""Read an ``.npz`` archive that may be anything: by its checksums, never unpickled, never beyond its size; fit it."""
 
 from __future__ import annotations
 
@@ -111,3 +111,26 @@ def guess_architecture(arrays: Mapping[str, np.ndarray]) -> str | None:
     blocks = tuple(sum(block == str(number) for block, _ in units) for number in (1, 2, 3, 4))
     depth = next((depth for depth, counts in DEPTHS.items() if counts == blocks), None)
     return None if root is None or root.ndim != 4 or depth is None else f"R{depth}x{root.shape[-1] / 64:g}"
+
+
+def misfit(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple], arch: str, classes: int) -> str | None:
+    """What is wrong with the arrays of a file for a network of ``arch`` with tensors of ``shapes``; None if nothing."""
+    wrong = [key for key in shapes if key in arrays and arrays[key].shape != shapes[key]]
+    missing, extra = [key for key in shapes if key not in arrays], [key for key in arrays if key not in shapes]
+    if not (wrong or missing or extra):
+        return None
+    # A head of other classes, and no other shape: all but the last of its dimensions are the model's.
+    heads = [key.startswith("resnet/head/") and arrays[key].shape[:-1] == shapes[key][:-1] for key in wrong]
+    if not (missing or extra) and all(heads) and arrays[wrong[0]].ndim:
+        return f"has a head of {arrays[wrong[0]].shape[-1]} classes, the model of {classes}; use head='new'"
+    misshaped = [f"{key} has shape {arrays[key].shape}, expected {shapes[key]}" for key in wrong]
+    kinds = (("missing: ", missing), ("unexpected: ", extra), ("", misshaped))
+    parts = [text + first_few(names) for text, names in kinds if names]
+    guess = guess_architecture(arrays)
+    seems = f"; the file seems to be {guess}" if guess and guess != arch else ""
+    return f"does not fit {arch}{seems}; {'; '.join(parts)}"
+
+
+def first_few(names: list[str], count: int = 2) -> str:
+    """``"a, b and 3 more"``."""
+    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")

@@ -98,6 +98,12 @@ def _folders(directory: str | os.PathLike | None) -> list[Path]:
     return [*([] if directory is None else [Path(directory)]), SHIPPED, cache_folder()]
 
 
+def check_folder(directory: str | os.PathLike | None) -> None:
+    """Refuse, with :class:`WeightsError`, a folder to look for weights in that is not there."""
+    if directory is not None and not Path(directory).is_dir():
+        raise WeightsError(f"no folder {directory} to look for weights in; create it or name another")
+
+
 def at_hand(name: str, directory: str | os.PathLike | None = None) -> Path | None:
     """The first whole weights file of a model on this machine, in the order of :func:`find`; None if there is none."""
     places = (folder / model_file(name) for folder in _folders(directory))
@@ -116,8 +122,7 @@ def find(name: str, directory: str | os.PathLike | None = None) -> Path:
         If the name is unknown, ``directory`` does not exist, or the file can be neither found whole nor downloaded.
     """
     model = ModelName.parse(name)
-    if directory is not None and not Path(directory).is_dir():
-        raise WeightsError(f"no folder {directory} to look for {model.file} in; create it or name another")
+    check_folder(directory)
     if found := at_hand(name, directory):
         return found
     if model.is_published:
@@ -127,12 +132,19 @@ def find(name: str, directory: str | os.PathLike | None = None) -> Path:
             return download(f"{host}/{place}{model.file}", cache_folder() / model.file, magic=npz.ZIP)
         except FileError as error:
             raise WeightsError(str(error)) from None
+    raise WeightsError(why_missing(name, directory))
+
+
+def why_missing(name: str, directory: str | os.PathLike | None = None) -> str:
+    """Why :func:`find` finds no weights of a model that nobody published, and what to do."""
+    model = ModelName.parse(name)
     places = [folder / model.file for folder in _folders(directory)]
     if damaged := next(filter(Path.is_file, places), None):
-        raise WeightsError(f"{damaged} is truncated or altered; delete it, and copy or make it again")
-    why = "BiT-L was never released" if model.upstream == "L" else "it is not among the published models"
-    have = f"; bitdoc ships {', '.join(shipped()) or 'none'}" if model.upstream == "T" else ""
-    raise WeightsError(f"{model.file} is not in {', '.join(str(place.parent) for place in places)}, and {why}{have}")
+        return f"{damaged} is truncated or altered; delete it, and copy or make it again"
+    why = "BiT-L was never released" if model.upstream == "L" else f"{name} is not among the published models"
+    if model.upstream == "T":
+        why = f"bitdoc ships {', '.join(shipped()) or 'none'}; others are pre-trained with python -m bitdoc.pretrain"
+    return f"there is no {model.file} in {', '.join(str(place.parent) for place in places)}, and {why}"
 
 
 def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -221,35 +233,15 @@ def load_into(model: ResNetV2, source: str | os.PathLike | Mapping[str, np.ndarr
     if head == "new" or not model.classes:
         arrays = {key: array for key, array in arrays.items() if not key.startswith("resnet/head/")}
         wanted = {key: value for key, value in wanted.items() if not key.startswith("resnet/head/")}
-    _check_fit(where, model, arrays, {key: tuple(_to_file_layout(p).shape) for key, p in wanted.items()})
+    shapes = {key: tuple(_to_file_layout(p).shape) for key, p in wanted.items()}
+    if wrong := npz.misfit(arrays, shapes, model.arch.name, model.classes):
+        raise WeightsError(f"{where} {wrong}")
     ready = {key: _from_file_layout(arrays[key], value.shape).to(value.dtype) for key, value in wanted.items()}
     if unsound := [key for key, value in ready.items() if not value.isfinite().all()]:
-        raise WeightsError(f"{where} has values that are not finite in {_first_few(unsound)}; it is of no use")
+        raise WeightsError(f"{where} has values that are not finite in {npz.first_few(unsound)}; it is of no use")
     with torch.no_grad():
         for key, value in wanted.items():
             value.copy_(ready[key])
-
-
-def _check_fit(where: str, model: ResNetV2, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple]) -> None:
-    wrong = [key for key in shapes if key in arrays and arrays[key].shape != shapes[key]]
-    missing, extra = [key for key in shapes if key not in arrays], [key for key in arrays if key not in shapes]
-    if not (wrong or missing or extra):
-        return
-    # A head of other classes, and no other shape: all but the last of its dimensions are the model's.
-    heads = [key.startswith("resnet/head/") and arrays[key].shape[:-1] == shapes[key][:-1] for key in wrong]
-    if not (missing or extra) and all(heads) and arrays[wrong[0]].ndim:
-        classes = arrays[wrong[0]].shape[-1]
-        raise WeightsError(f"{where} has a head of {classes} classes, the model of {model.classes}; use head='new'")
-    misshaped = [f"{key} has shape {arrays[key].shape}, expected {shapes[key]}" for key in wrong]
-    kinds = (("missing: ", missing), ("unexpected: ", extra), ("", misshaped))
-    parts = [text + _first_few(names) for text, names in kinds if names]
-    guess = npz.guess_architecture(arrays)
-    seems = f"; the file seems to be {guess}" if guess and guess != model.arch.name else ""
-    raise WeightsError(f"{where} does not fit {model.arch.name}{seems}; {'; '.join(parts)}")
-
-
-def _first_few(names: list[str], count: int = 2) -> str:
-    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
 
 
 def save(model: ResNetV2, path: str | os.PathLike, dtype: type = np.float32) -> None:

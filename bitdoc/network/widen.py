@@ -16,6 +16,42 @@ from bitdoc.network.resnet import DEPTHS, Architecture, Copy, PreActBottleneck, 
 _KINDS = {nn.GroupNorm: "group", nn.BatchNorm2d: "batch", Copy: "none"}
 
 
+def widened(old: Architecture, factor: float) -> Architecture:
+    """Architecture that :func:`widen` makes of ``old``.
+
+    Raises
+    ------
+    ValueError
+        If ``factor`` is no whole number above 1, or the groups of the wide network cannot be whole copies.
+    """
+    if int(factor) != factor or factor < 2:
+        raise ValueError(f"widen got factor {factor:g}; it must be a whole number, 2 or more")
+    arch = Architecture(f"{old.name.split('x')[0]}x{old.width * factor:g}", old.blocks, old.width * factor)
+    if arch.groups % old.groups or int(factor) % (arch.groups // old.groups):
+        raise ValueError(
+            f"widen cannot make {arch.name} ({arch.groups} groups) of {old.name} ({old.groups} groups): {factor:g} "
+            f"copies of a channel cannot fill {arch.groups / old.groups:g} sets of groups; choose another factor"
+        )
+    return arch
+
+
+def deepened(old: Architecture, depth: int) -> Architecture:
+    """Architecture that :func:`deepen` makes of ``old``.
+
+    Raises
+    ------
+    ValueError
+        If ``depth`` is unknown, or a stage would lose blocks.
+    """
+    blocks = DEPTHS.get(depth, ())
+    if not blocks or blocks == old.blocks or any(new < had for new, had in zip(blocks, old.blocks, strict=True)):
+        deeper = [f"{d}" for d, b in DEPTHS.items() if b != old.blocks and all(map(int.__ge__, b, old.blocks))]
+        raise ValueError(
+            f"deepen cannot make {depth} layers of {old.name}; choose one of {', '.join(deeper) or 'none'}"
+        )
+    return Architecture(f"R{depth}x{old.width:g}", blocks, old.width)
+
+
 def widen(model: ResNetV2, factor: int) -> ResNetV2:
     """Return a network ``factor`` times as wide whose logits equal those of ``model``.
 
@@ -48,21 +84,12 @@ def widen(model: ResNetV2, factor: int) -> ResNetV2:
     epsilon in the root and with or without weight standardization. The function *does* change without norms, and with
     batch norm in evaluation mode: its running statistics, which are copied, describe the smaller sums.
     """
-    if int(factor) != factor or factor < 2:
-        raise ValueError(f"widen got factor {factor}; it must be a whole number, 2 or more")
-    old, factor = model.arch, int(factor)
-    arch = Architecture(f"{old.name.split('x')[0]}x{old.width * factor:g}", old.blocks, old.width * factor)
-    tiles = arch.groups // old.groups
-    if arch.groups % old.groups or factor % tiles:
-        raise ValueError(
-            f"widen cannot make {arch.name} ({arch.groups} groups) of {old.name} ({old.groups} groups): {factor} "
-            f"copies of a channel cannot fill {arch.groups / old.groups:g} sets of groups; choose another factor"
-        )
-    wide = _empty(arch, model)
+    arch = widened(model.arch, factor)
+    wide, tiles = _empty(arch, model), arch.groups // model.arch.groups
     shapes = {name: target.shape for name, target in wide.state_dict().items()}
     state = {name: _repeat(source, shapes[name], tiles) for name, source in model.state_dict().items()}
     if model.classes:
-        state["head.weight"] /= factor
+        state["head.weight"] /= int(factor)
     wide.load_state_dict(state, assign=True)
     return wide.train(model.training)
 
@@ -107,16 +134,9 @@ def deepen(model: ResNetV2, depth: int) -> ResNetV2:
     ValueError
         If ``depth`` is unknown, a stage would lose blocks, or the network has no norms.
     """
-    old = model.arch
-    blocks = DEPTHS.get(depth, ())
-    if not blocks or blocks == old.blocks or any(new < had for new, had in zip(blocks, old.blocks, strict=True)):
-        deeper = [f"{d}" for d, b in DEPTHS.items() if b != old.blocks and all(map(int.__ge__, b, old.blocks))]
-        raise ValueError(
-            f"deepen cannot make {depth} layers of {old.name}; choose one of {', '.join(deeper) or 'none'}"
-        )
+    arch = deepened(model.arch, depth)
     if isinstance(model.norm, Copy):
         raise ValueError("deepen needs norms, whose γ closes the new blocks; this network has none")
-    arch = Architecture(f"R{depth}x{old.width:g}", blocks, old.width)
     deep = ResNetV2(arch, model.classes, _KINDS[type(model.norm)], isinstance(model.root.conv, StdConv2d))
     deep.load_state_dict(model.state_dict(), strict=False)
     old_blocks = {name for name, module in model.named_modules() if isinstance(module, PreActBottleneck)}

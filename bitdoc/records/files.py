@@ -20,6 +20,7 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import IO
 
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 _CHUNK = 1 << 20  # bytes read between two updates of the progress bar
@@ -69,7 +70,7 @@ def cache_folder() -> Path:
     return _platform_folder("BITDOC_CACHE", ("XDG_CACHE_HOME", ".cache"), "Cache", "Caches")
 
 
-def data_folder() -> Path:
+def users_folder() -> Path:
     """Folder for what a user has measured: ``BITDOC_HOME``, else where the platform keeps users' data."""
     return _platform_folder("BITDOC_HOME", ("XDG_DATA_HOME", ".local/share"), "Data", "Application Support")
 
@@ -103,7 +104,7 @@ def written_atomically(target: Path) -> Iterator[BufferedRandom]:
 
 
 def _take(file: IO) -> bool:
-    """Lock an open file for this process, where nobody else has; the system lets go of it when the process ends."""
+    """Mark an open file as this process's, where nobody else has; the system lets go of it when the process ends."""
     try:
         import fcntl
     except ImportError:  # Windows, where an open file cannot be removed, which serves as well
@@ -120,9 +121,13 @@ def _take(file: IO) -> bool:
 def clear_parts(target: Path) -> None:
     """Remove what processes that were killed left half-written of ``target``."""
     for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
-        with suppress(OSError), part.open("rb+") as file:
-            if _take(file):
+        with suppress(OSError):
+            if sys.platform == "win32":  # which refuses to remove what any process, this one too, has open
                 part.unlink()
+                continue
+            with part.open("rb+") as file:
+                if _take(file):
+                    part.unlink()
 
 
 @contextmanager
@@ -139,21 +144,25 @@ def held(target: Path, what: str) -> Iterator[None]:
     FileError
         If another process holds it, or its folder cannot be written to.
     """
-    lock = target.with_name(f".{target.name}.lock")
+    lock = FileLock(target.with_name(f".{target.name}.lock"))  # the system lets go of it when the process ends
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("a+b")
+        with suppress(NotImplementedError):  # a file system without locks, as older versions of filelock say it
+            lock.acquire(blocking=False)
+    except Timeout:
+        raise FileError(f"{target} is being {what} by another process; wait for it, or choose another name") from None
     except OSError as error:
         raise FileError(f"cannot write to {target.parent}: {error.strerror}") from None
-    with file:
-        if not (_take(file) and lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat())):
-            raise FileError(f"{target} is being {what} by another process; wait for it, or choose another name")
-        try:
-            clear_parts(target)
-            yield
-        finally:
-            with suppress(OSError):  # on Windows it is still open
-                lock.unlink()
+    try:
+        clear_parts(target)
+        yield
+    finally:
+        if sys.platform != "win32":  # while it is held, so that nobody else's is removed
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+        if sys.platform == "win32":  # where it can be removed only when nobody has it open
+            with suppress(OSError):
+                Path(lock.lock_file).unlink()
 
 
 def _replace(part: Path, target: Path) -> None:
@@ -227,11 +236,13 @@ def archive(url: str, target: Path, md5: str, magic: bytes = b"") -> Path:
 def is_whole_zip(path: Path) -> bool:
     """Whether a zip archive (an ``.npz`` file is one) passes its own checksums; one that does not is named."""
     found = path.stat()
-    return _passes_checksums(path, found.st_size, found.st_mtime_ns)
+    state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return _passes_checksums(path, state)
 
 
 @cache
-def _passes_checksums(path: Path, size: int, changed: int) -> bool:
+def _passes_checksums(path: Path, state: tuple[int, ...]) -> bool:
+    """``state`` tells the file, and every change of it: one of the same size, or with its old date set again."""
     try:
         with zipfile.ZipFile(path) as archive:
             whole = archive.testzip() is None

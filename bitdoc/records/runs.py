@@ -16,7 +16,7 @@ from typing import Any
 
 from bitdoc.records import sense
 from bitdoc.records.age import code_digest, code_version
-from bitdoc.records.files import FileError, data_folder, expanded, written_atomically
+from bitdoc.records.files import FileError, expanded, users_folder, written_atomically
 from bitdoc.records.machine import environment, now
 from bitdoc.records.machine import peak_memory as peak_memory  # asked of runs, so offered here
 
@@ -62,7 +62,8 @@ class RunRecord:
         Device name, library versions, operating system.
     code : dict
         Git ``commit`` (None outside a checkout) and ``digest`` of the code that decides results; ``restamped`` says
-        when and why the digest was renewed, if that code was rewritten without a change of what it computes.
+        when and why the digest was renewed, if that code was rewritten without a change of what it computes (now
+        :data:`bitdoc.records.age.SAME` says so for all records at once).
     date : str
         UTC, ISO 8601.
     """
@@ -92,7 +93,7 @@ def folder() -> Path:
     """
     if os.environ.get("BITDOC_RESULTS"):
         return expanded(os.environ["BITDOC_RESULTS"])
-    return RESULTS if _PROJECT.is_file() else data_folder() / "results"
+    return RESULTS if _PROJECT.is_file() else users_folder() / "results"
 
 
 def _folders() -> tuple[Path, ...]:

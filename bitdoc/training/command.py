@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import torch
 
@@ -30,6 +30,17 @@ from bitdoc.training.engine import TrainingError
 DATASETS = {"cifar10": 5000, "cifar100": 500, "tiny-imagenet": 500, "imagenet2012": None, "folder": None}
 
 T = TypeVar("T")
+
+
+class Resumable(Protocol):
+    """What a command was told, of a run that goes on where it was stopped."""
+
+    @property
+    def kept(self) -> Path | None:
+        """The checkpoint; None where none is asked for."""
+
+
+Told = TypeVar("Told", bound=Resumable)
 
 
 class Refused(ValueError):
@@ -115,18 +126,27 @@ def check_shots(name: str, shots: int | None) -> None:
 
 def check_weights(name: str, directory: str | os.PathLike | None, *, can_be_made: bool = False) -> None:
     """Refuse a model whose weights are neither on this machine nor published; ``can_be_made``: nor a ``BiT-T`` one."""
+    try:
+        weights.check_folder(directory)
+    except weights.WeightsError as error:
+        raise Refused(str(error)) from None
     if not name.startswith("BiT-"):
         return
-    if directory is not None and not Path(directory).is_dir():
-        raise Refused(f"no folder {directory} to look for {weights.model_file(name)} in; create it or name another")
     parts = weights.ModelName.parse(name)
     made_here = can_be_made and parts.upstream == "T"
     if parts.is_published or made_here or weights.at_hand(name, directory):
         return
-    why = "BiT-L was never released" if parts.upstream == "L" else f"{name} is not among the published models"
-    if parts.upstream == "T":
-        why = f"{name} has to be pre-trained first (python -m bitdoc.pretrain)"
-    raise Refused(f"there is no {parts.file} here, and {why}")
+    raise Refused(weights.why_missing(name, directory))
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that nothing can be written to, whether it is there already or is to be made."""
+    folder = folder.absolute()
+    place = next(place for place in (folder, *folder.parents) if place.exists())
+    if not place.is_dir():
+        raise Refused(f"{place} is no folder, so nothing can be kept in {folder}; name another")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise Refused(f"{place} cannot be written to, so nothing can be kept in {folder}; name another")
 
 
 def check_compiler(compiled: bool) -> None:
@@ -192,3 +212,20 @@ def ended(work: Callable[[], int | None], stopped: Callable[[], str] | str) -> i
         return 143 if isinstance(error, Terminated) or getattr(error, "number", 0) == signal.SIGTERM else 130
     except SystemExit as end:  # of the parser
         return 0 if end.code is None else end.code if isinstance(end.code, int) else 1
+
+
+def carried_out(read: Callable[[], Told], work: Callable[[Told], object]) -> int:
+    """Read what a command was told and do the work, ended as :func:`ended` says; a stopped one tells how it goes on."""
+    told: list[Told] = []
+
+    def both() -> None:
+        told.append(read())
+        work(told[0])
+
+    def stopped() -> str:
+        kept = told[0].kept if told else None
+        if kept and kept.exists():
+            return f"stopped; the same command goes on from {kept}"
+        return "stopped before anything was kept; the same command begins anew"
+
+    return ended(both, stopped)

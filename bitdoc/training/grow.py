@@ -1,21 +1,24 @@
-"""Pre-training that begins with a smaller network's weights: widen them, tell the copies apart, train on.
+"""Pre-training that begins with a smaller network's weights: widen, deepen, add noise, train on.
 
-Each stage leaves a run record on the upstream validation set: the parent, the wide network at birth (which should
+Each stage leaves a run record on the upstream validation set: the parent, the larger network at birth (which should
 score the same), after the noise, and, as any pre-training does, after training on.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 from bitdoc.network import weights
 from bitdoc.network.resnet import ResNetV2
-from bitdoc.network.widen import perturb, widen
+from bitdoc.network.widen import deepen, perturb, widen
 from bitdoc.records import runs
+from bitdoc.records.age import code_digest
 from bitdoc.training import identity
 from bitdoc.training.engine import Engine, TrainingError
-from bitdoc.training.loop import Score
+from bitdoc.training.loop import Score, result_of
 from bitdoc.training.recipe import Upstream, growth
 
 # Scores a network on the upstream validation set.
@@ -31,7 +34,7 @@ def grown(choice: Upstream, classes: int, directory: str | None, judge: Judge, e
     Parameters
     ----------
     choice : Upstream
-        With ``grown_from``, the parent, of the same depth as ``model`` and narrower by a whole factor.
+        With ``grown_from``, the parent, which is no deeper than ``model`` and narrower by a whole factor, if it is.
     classes : int
         Upstream classes; the parent must know the same number.
     directory : str, optional
@@ -49,29 +52,52 @@ def grown(choice: Upstream, classes: int, directory: str | None, judge: Judge, e
         If it has no weights.
     """
     parent = weights.load(choice.grown_from, directory=directory)
-    factor = growth(choice.model, choice.grown_from)
+    how = growth(choice.model, choice.grown_from)
     if parent.classes != classes:
         raise TrainingError(
             f"{choice.grown_from} was trained on {parent.classes} classes and {choice.dataset} has {classes}: choose "
             "a parent that was trained on the same data set"
         )
-    made = {"parent_weights_sha256": weights.sha256(weights.find(choice.grown_from, directory))}
-    wide = widen(parent, factor)
-    for stage, model in zip(STAGES, (parent, wide, wide), strict=True):
+    made = told_of_parent(choice, directory)
+    large = widen(parent, how.factor) if how.factor > 1 else parent
+    if how.depth is not None:
+        large = deepen(large, how.depth)
+    for stage, model in zip(STAGES, (parent, large, large), strict=True):
         if stage == "noise":
-            perturb(wide, choice.noise, choice.seed)
+            perturb(large, choice.noise, choice.seed)
         _keep_score(choice, stage, model, made, judge, engine)
-    return wide.train()
+    return large.train()
+
+
+def told_of_parent(choice: Upstream, directory: str | None) -> dict[str, Any]:
+    """What records say of the weights that ``choice`` grows from, which are found, or fetched, first."""
+    found = weights.find(choice.grown_from, directory) if choice.grown_from else None
+    return {"parent_weights_sha256": weights.sha256(found) if found else None}
+
+
+def check_records(choice: Upstream, directory: str | os.PathLike | None) -> None:
+    """Refuse, before anything is read, what a record of other weights stands in the way of.
+
+    Weights that are not on this machine yet are told by no hash, and are left to :func:`grown`.
+
+    Raises
+    ------
+    TrainingError
+        Naming the record, and what differs.
+    """
+    if not choice.grown_from or not (file := weights.at_hand(choice.grown_from, directory)):
+        return
+    made = {"parent_weights_sha256": weights.sha256(file), "code": code_digest()}
+    for experiment, name in [("pretrain", choice.tag), *((EXPERIMENT, f"{choice.tag}_{stage}") for stage in STAGES)]:
+        identity.made_before(experiment, name, made)
 
 
 def _keep_score(choice: Upstream, stage: str, model: ResNetV2, made: dict, judge: Judge, engine: Engine) -> None:
     name = f"{choice.tag}_{stage}"
-    if engine.agree(runs.exists(EXPERIMENT, name)):
-        file = runs.path_of(EXPERIMENT, name)
-        identity.refuse_other(identity.told_by(runs.read_named(file)), made, file, identity.ASIDE)
+    if engine.agree(identity.made_before(EXPERIMENT, name, made | {"code": code_digest()}) is not None):
         return
     score = judge(model)
     if engine.is_main:
         setting = asdict(choice) | made | engine.plain() | {"stage": stage}
-        result = {"top1": score.top1, "top5": score.top5, "loss": score.loss, "images": len(score.logits)}
+        result = result_of(score, len(score.logits))
         runs.write(runs.made_now(EXPERIMENT, name, model.arch.name, setting, result, device=engine.device))

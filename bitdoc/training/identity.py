@@ -4,6 +4,10 @@ A run is described by a flat dictionary of plain values. It stands in the checkp
 the record; whatever is found at a run's place is held against it, so that no record claims what was not run. A digest
 of images is one of the images themselves, not of where they lie: a reader who drew the same ones finds the same digest,
 whether they come from class folders or from an archive.
+
+The code belongs to it, finished or not, for one fine-tuning as for one pre-training: a command that is repeated asks
+for a number by the code that is there now, and an older record would answer with another one. The points of a sweep
+are kept when the code changes, because a figure shows them together and its caption says which are by older code.
 """
 
 from __future__ import annotations
@@ -98,6 +102,25 @@ def told_of_data(train: data.Images, test: data.Images) -> dict[str, Any]:
 def told_by(record: runs.RunRecord) -> dict[str, Any]:
     """All that a record tells of what was run."""
     return record.setting | {"model": record.model, "code": record.code.get("digest")}
+
+
+def made_before(experiment: str, name: str, run: Mapping[str, Any]) -> runs.RunRecord | None:
+    """The record of the very same run among the results, if it is there.
+
+    A record of another run is in the way, unless it is one that came with the package, which a user's own would hide.
+
+    Raises
+    ------
+    TrainingError
+        Saying what differs, and what to do.
+    """
+    place = runs.path_of(experiment, name)
+    if not place.is_file():
+        return None
+    record = runs.read_named(place)
+    if place.is_relative_to(runs.folder()):
+        refuse_other(told_by(record), run, place, ASIDE)
+    return None if differences(told_by(record), run) else record
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

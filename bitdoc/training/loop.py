@@ -228,6 +228,11 @@ class Score:
     logits: Tensor
 
 
+def result_of(score: Score, images: int) -> dict[str, float]:
+    """What the record of a pre-training says of its score on ``images`` images."""
+    return {"top1": score.top1, "top5": score.top5, "loss": score.loss, "images": images}
+
+
 @torch.no_grad()
 def evaluate(model: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], engine: Engine | None = None) -> Score:
     """Score ``model`` on batches of (uint8 or float images ``(N, 3, H, W)``, labels).

@@ -27,8 +27,8 @@ from bitdoc.records.age import code_version
 from bitdoc.training import identity, loop
 from bitdoc.training.engine import Engine, TrainingError
 from bitdoc.training.finetune import test_batches
-from bitdoc.training.grow import Judge, grown
-from bitdoc.training.loop import Batch, Score, evaluate, train
+from bitdoc.training.grow import Judge, check_records, grown, told_of_parent
+from bitdoc.training.loop import Batch, Score, evaluate, result_of, train
 from bitdoc.training.recipe import Upstream, fraction_of
 from bitdoc.training.session import Session, State
 
@@ -88,10 +88,11 @@ class _Job:
     def prepare(cls, choice: Upstream, datadir: str | None, engine: Engine, directory: str | None) -> _Job:
         runs.checked_name(choice.tag)
         code = code_version()  # of the code that is loaded now, whatever the files say at the end
+        check_records(choice, directory)
         with engine.main_first():
             images = part_of(data.load(choice.dataset, "train", datadir), choice.fraction, choice.seed)
             held_out = data.load(choice.dataset, "test", datadir)
-            parent = weights.sha256(weights.find(choice.grown_from, directory)) if choice.grown_from else None
+            parent = told_of_parent(choice, directory)
         identity.same_classes(images, held_out)
         if not (steps := choice.plan(len(images))[-1][0]):
             raise TrainingError(
@@ -99,8 +100,8 @@ class _Job:
             )
         told = identity.told_of_data(images, held_out)
         told |= {"upstream_encoding": told.pop("encoding"), "upstream_images": told.pop("train_images")}
-        made = {"steps": steps, "stored_side": _stored_side(choice, images), "parent_weights_sha256": parent}
-        said = asdict(choice) | told | made | {"precision": engine.precision}
+        made = {"steps": steps, "stored_side": _stored_side(choice, images)}
+        said = asdict(choice) | told | made | parent | {"precision": engine.precision}
         return cls(choice, images, held_out, engine, directory, said, code)
 
     @property
@@ -110,13 +111,8 @@ class _Job:
 
     def made_before(self, file: Path) -> tuple[ResNetV2, Score] | None:
         """The network and the score of the very same run, where its record and its weights are there."""
-        place = runs.path_of("pretrain", self.choice.tag)
-        if not place.is_file():
-            return None
-        record = runs.read_named(place)
-        if place.is_relative_to(runs.folder()):
-            identity.refuse_other(identity.told_by(record), self.said, place, identity.ASIDE)
-        if not file.is_file() or record.setting.get("weights_sha256") != weights.sha256(file):
+        record = identity.made_before("pretrain", self.choice.tag, self.run)
+        if not record or not file.is_file() or record.setting.get("weights_sha256") != weights.sha256(file):
             return None
         network = build(
             self.choice.model,
@@ -204,14 +200,10 @@ def _carry_out(job: _Job, file: Path) -> tuple[ResNetV2, Score]:
 
 def _record(job: _Job, score: Score, session: Session, file: Path) -> None:
     made = {"resumed_at": session.start, "weights_sha256": weights.sha256(file)}
-    setting, result = job.said | job.engine.plain() | made, _result(score, len(job.held_out))
+    setting, result = job.said | job.engine.plain() | made, result_of(score, len(job.held_out))
     said = {"curve": session.curve, "cost": session.cost(), "code": job.code, "device": job.engine.device}
     record = runs.made_now("pretrain", job.choice.tag, job.choice.model, setting, result, **said)
     runs.write(replace(record, environment=record.environment | {"device": session.device}))
-
-
-def _result(score: Score, images: int) -> dict[str, Any]:
-    return {"top1": score.top1, "top5": score.top5, "loss": score.loss, "images": images}
 
 
 def check_export(choice: Upstream, name: str) -> None:
@@ -261,5 +253,5 @@ def export(choice: Upstream, name: str, datadir: str | None, workdir: Path) -> S
         "dtype": "float16",
         "side": side,
     }
-    runs.write(runs.made_now("pretrain", name, name, setting, _result(score, len(held_out))))
+    runs.write(runs.made_now("pretrain", name, name, setting, result_of(score, len(held_out))))
     return score

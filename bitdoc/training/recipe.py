@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 from bitdoc.network import weights
-from bitdoc.network.resnet import architecture
+from bitdoc.network.resnet import DEPTHS, architecture
+from bitdoc.network.widen import deepened, widened
 from bitdoc.training import hyperrule
 from bitdoc.training.loop import TrainingError
 
@@ -100,22 +101,39 @@ def thumbnail(examples: int, **changes) -> Recipe:
     return replace(recipe, **changes)
 
 
-def growth(model: str, parent: str) -> int:
-    """By which factor the network of the model ``parent`` is widened to the architecture ``model``.
+@dataclass(frozen=True)
+class Growth:
+    """How a network becomes a larger one: widened by ``factor`` (1: not), then deepened to ``depth`` (None: not)."""
+
+    factor: int
+    depth: int | None
+
+
+def growth(model: str, parent: str) -> Growth:
+    """How the network of the model ``parent`` grows to the architecture ``model``.
+
+    It is widened first: the blocks that are added then have random filters of the full width, and no copies.
 
     Raises
     ------
     TrainingError
-        If it cannot be.
+        If it cannot be, saying why.
     """
     wanted, small = architecture(model), architecture(weights.ModelName.parse(parent).arch)
     factor = wanted.width / small.width
-    if wanted.blocks != small.blocks or factor != int(factor) or factor < 2:
+    depth = None if wanted.blocks == small.blocks else next(d for d, b in DEPTHS.items() if b == wanted.blocks)
+    try:
+        if factor == 1 and depth is None:
+            raise ValueError("it is as large already")
+        larger = small if factor == 1 else widened(small, factor)
+        if depth is not None:
+            deepened(larger, depth)
+    except ValueError as error:
         raise TrainingError(
-            f"{model} cannot be grown from {parent}: choose a network of the same depth whose width "
-            f"is a half, a third, ... of x{wanted.width:g}"
-        )
-    return int(factor)
+            f"{model} cannot be grown from {parent} ({error}); choose a network that is no deeper, and whose width "
+            f"is that of x{wanted.width:g}, its half, its third, ..."
+        ) from None
+    return Growth(int(factor), depth)
 
 
 _WORDS = {"schedule": ("staircase", "linear"), "norm_kind": ("group", "batch", "none")}
@@ -157,8 +175,8 @@ class Upstream:
     norm_kind, standardized : str, bool
         As for :class:`bitdoc.network.resnet.ResNetV2`.
     grown_from, noise : str, float
-        Model whose weights the run begins with, widened to ``model``, and the noise that then tells the copies apart
-        (:mod:`bitdoc.training.grow`); by default the run begins with random weights.
+        Model whose weights the run begins with, grown to ``model``, and the noise that then tells the copies apart
+        and opens the new blocks (:mod:`bitdoc.training.grow`); by default the run begins with random weights.
     """
 
     dataset: str = "tiny-imagenet"
@@ -200,6 +218,8 @@ class Upstream:
         self.sides  # noqa: B018 - reads the phases
         if self.grown_from:
             growth(self.model, self.grown_from)
+            if self.norm_kind != "group" or not self.standardized:
+                raise TrainingError("a network that is grown has its parent's group norm and weight standardization")
 
     @property
     def tag(self) -> str:

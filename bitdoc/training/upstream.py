@@ -7,7 +7,7 @@ import shutil
 import statistics
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from bitdoc import data
 from bitdoc.network import weights
 from bitdoc.network.resnet import build
 from bitdoc.records.files import cache_folder, is_whole_zip, written_atomically
+from bitdoc.training import grow
 from bitdoc.training.engine import Engine, TrainingError
 from bitdoc.training.loop import generator, mixed_micro_batches, random_resized_crop, train
 from bitdoc.training.pretrain import part_of, pretrain
-from bitdoc.training.recipe import Upstream, fraction_of
+from bitdoc.training.recipe import Upstream, fraction_of, growth
 
 #: The recipe of the BiT-T network that is shipped; of ``--minutes`` a tenth is left for decoding and testing.
 CHOICE = Upstream(phases="32x12,48x12,64x3.5", base_lr=0.3, warmup=0.03, schedule="linear", smallest_crop=0.5)
@@ -99,46 +100,81 @@ def choice_for(model: str, grow_from: str | None = None, base: Upstream | None =
     return replace(base or CHOICE, model=name.arch, fraction=fraction)
 
 
-def provide(
-    name: str,
-    directory: str | None,
-    datadir: str | None,
-    minutes: float | None,
-    engine: Engine,
-    grow_from: str | None = None,
-    base: Upstream | None = None,
-) -> None:
-    """Pre-train the ``BiT-T`` network ``name`` on Tiny ImageNet, unless its weights are found; keep them in the cache.
+@dataclass(frozen=True)
+class Wanted:
+    """A model whose weights are wanted, and what a ``BiT-T`` one is made from where no file has them.
 
-    A network to grow from is provided first in the same way. ``base`` as for :func:`choice_for`. A pre-training that
-    was stopped goes on as it was planned. Other models are left to :func:`bitdoc.network.weights.find`.
+    Attributes
+    ----------
+    model : str
+        A model, or an architecture alone, which needs no weights.
+    directory, datadir : str, optional
+        Where weights and Tiny ImageNet are looked for first.
+    minutes : float, optional
+        Bound on each pre-training.
+    grow_from : str, optional
+        The ``BiT-T`` network it grows from, which is wanted too.
+    base : Upstream, optional
+        The recipe, as for :func:`choice_for`.
     """
-    if not name.startswith("BiT-T-"):
-        if grow_from:
-            raise TrainingError(f"only a BiT-T network can be grown here, and {name} is none: leave out --grow_from")
-        return
-    try:
-        weights.find(name, directory)
-        found = True
-    except weights.WeightsError:
-        if directory is not None and not Path(directory).is_dir():
-            raise
-        found = False
-    if engine.agree(found):
-        return
-    if grow_from:
-        provide(grow_from, directory, datadir, minutes, engine, base=PARENT)
-    workdir, model = cache_folder() / "upstream", weights.ModelName.parse(name)
-    choice = choice_for(name, grow_from, base)
-    if minutes is not None:
-        choice = _within(choice, minutes, datadir, engine)
+
+    model: str
+    directory: str | None = None
+    datadir: str | None = None
+    minutes: float | None = None
+    grow_from: str | None = None
+    base: Upstream | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be made, with :class:`~bitdoc.training.engine.TrainingError`, before anything is read."""
+        if self.grow_from:
+            for name, part in ((self.model, "can be grown here"), (self.grow_from, "is grown from")):
+                if not name.startswith("BiT-T-"):
+                    raise TrainingError(f"only a BiT-T network {part}, and {name} is none: leave out --grow_from")
+            growth(weights.ModelName.parse(self.model).arch, self.grow_from)
+        for choice in [one.choice for one in self.missing()]:
+            if self.minutes is None:  # else it is cut short, and named otherwise
+                grow.check_records(choice, self.directory)
+
+    @property
+    def choice(self) -> Upstream:
+        """How it is pre-trained, as long as no bound cuts that short."""
+        return choice_for(self.model, self.grow_from, self.base)
+
+    @property
+    def parent(self) -> Wanted | None:
+        """The network it grows from."""
+        return replace(self, model=self.grow_from, grow_from=None, base=PARENT) if self.grow_from else None
+
+    def missing(self) -> list[Wanted]:
+        """What has to be pre-trained, in that order: the network, and before it its parent, if no file has them."""
+        if not self.model.startswith("BiT-T-") or weights.at_hand(self.model, self.directory):
+            return []
+        return [*(self.parent.missing() if self.parent else []), self]
+
+
+def provide(wanted: Wanted, engine: Engine) -> None:
+    """Pre-train on Tiny ImageNet what is wanted and has no weights; keep them in the cache.
+
+    A pre-training that was stopped goes on as it was planned. Models of others are left to
+    :func:`bitdoc.network.weights.find`.
+    """
+    if wanted.model.startswith("BiT-T-"):
+        weights.check_folder(wanted.directory)
+    for one in engine.agree(wanted.missing() if engine.is_main else None):
+        _make(one, engine)
+
+
+def _make(wanted: Wanted, engine: Engine) -> None:
+    workdir, choice = cache_folder() / "upstream", wanted.choice
+    if wanted.minutes is not None:
+        choice = _within(choice, wanted.minutes, wanted.datadir, engine)
     if engine.is_main:
-        begin = f", grown from {grow_from}" if grow_from else ""
-        print(
-            f"no weights of {name}: pre-training {choice.model} on {choice.dataset}, {choice.phases}{begin}", flush=True
-        )
-    pretrain(choice, datadir, workdir, engine=engine, directory=directory)
-    kept = cache_folder() / model.file
+        begin = f", grown from {wanted.grow_from}" if wanted.grow_from else ""
+        what = f"pre-training {choice.model} on {choice.dataset}, {choice.phases}{begin}"
+        print(f"no weights of {wanted.model}: {what}", flush=True)
+    pretrain(choice, wanted.datadir, workdir, engine=engine, directory=wanted.directory)
+    kept = cache_folder() / weights.model_file(wanted.model)
     if engine.is_main and not (kept.is_file() and is_whole_zip(kept)):  # the first weights stay: runs may use them
         with (workdir / f"{choice.tag}.npz").open("rb") as made, written_atomically(kept) as file:
             shutil.copyfileobj(made, file)

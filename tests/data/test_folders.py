@@ -13,6 +13,7 @@ from PIL import Image
 
 from bitdoc import data
 from bitdoc.data import datasets, pictures
+from bitdoc.records.files import FileError
 
 
 def picture(path, size=(8, 8), shade=0):
@@ -244,5 +245,5 @@ def test_cifar10_has_as_many_images_as_it_is_known_for():
 
 @pytest.mark.parametrize("given", ["~nosuchuser", "~nosuchuser/data"])
 def test_a_home_that_is_not_there(given):
-    with pytest.raises(data.DataError, match="there is no such home folder; write the path in full"):
+    with pytest.raises(FileError, match="there is no such home folder; write the path in full"):
         data.load("folder", "train", given)

@@ -286,7 +286,7 @@ PRETRAIN = {
     "--fraction": ("1", "0.5", "0", "2", "nan", "-1"),
     "--seed": _NUMBERS,
     "--norm_kind": ("group", "batch", "none", "x"),
-    "--grown_from": ("", "BiT-M-R14x0.0625", "BiT-T-R14x1", "x"),
+    "--grow_from": ("", "BiT-M-R14x0.0625", "BiT-T-R14x1", "x"),
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import bitdoc
+from bitdoc.records import age
 from bitdoc.records.age import PACKAGE, CodeError, code_digest, code_version
 
 LOOP, NORMS, ENGINE = "training/loop.py", "network/norms.py", "training/engine.py"
@@ -89,5 +90,21 @@ def test_outside_a_checkout_there_is_no_commit(monkeypatch):
         raise FileNotFoundError("git")
 
     monkeypatch.setattr(subprocess, "run", no_git)
+    monkeypatch.setattr(age, "_commit", age._commit.__wrapped__)  # not the one that was looked up before
     assert code_version() == {"commit": None, "digest": code_digest()}
     assert bitdoc.__version__
+
+
+def test_the_commit_is_the_one_that_was_loaded(monkeypatch):
+    """Whoever commits while a sweep goes on changes no record of it."""
+    before = code_version()
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("git was asked once more"))
+    assert code_version() == before
+
+
+def test_what_was_rewritten_goes_by_the_older_digest_and_nothing_else_does(house):
+    """An entry that is not of the code as it is now is void and has to go, or its key has to be renewed."""
+    assert list(age.SAME) == [age.fingerprint()]
+    assert code_digest() == age.SAME[age.fingerprint()]
+    change(house, "network/widen.py", "correction=0", "correction=1")
+    assert code_digest(house) == age.fingerprint(house) not in age.SAME.values()

@@ -7,9 +7,11 @@ import hashlib
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+from filelock import BaseFileLock, SoftFileLock
 
 from bitdoc.records import files
 from bitdoc.records.files import FileError, written_atomically
@@ -97,6 +99,37 @@ def test_two_processes_on_one_file_are_refused_and_a_killed_one_is_not_waited_fo
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("platform", [sys.platform, "win32"])
+def test_a_file_is_held_once_whatever_the_system(tmp_path, monkeypatch, platform):
+    """On Windows a file that is open cannot be removed, so the order of the last steps is another there."""
+    monkeypatch.setattr(sys, "platform", platform)
+    target = tmp_path / "run.pt"
+    (tmp_path / ".run.pt.1-2.part").touch()
+    for _ in range(2):
+        with files.held(target, "trained"):
+            assert [path.name for path in tmp_path.iterdir()] == [".run.pt.lock"]
+            with pytest.raises(FileError, match="is being trained by another process"), files.held(target, "trained"):
+                pass
+            assert (tmp_path / ".run.pt.lock").exists(), "who is refused takes no lock away"
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_is_one_on_every_system():
+    """It is the library's that knows Windows' locks too; what the system takes for a lock is for it to say."""
+    assert issubclass(files.FileLock, BaseFileLock) and files.FileLock is not SoftFileLock
+
+
+def test_an_archive_that_changed_under_its_date_and_size_is_looked_at_again(tmp_path):
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"abc" * 100)
+    whole, date = path.read_bytes(), path.stat().st_mtime_ns
+    assert files.is_whole_zip(path)
+    path.write_bytes(whole[:60] + bytes([whole[60] ^ 1]) + whole[61:])
+    os.utime(path, ns=(date, date))
+    assert not files.is_whole_zip(path)
+
+
 def test_others_may_read_what_was_written(tmp_path):
     """A temporary file is often private; a cache folder may be shared."""
     (tmp_path / "probe").touch()
@@ -124,9 +157,9 @@ def test_users_data_have_a_folder_on_each_platform(monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", "xdg")
     for platform, folder in (("win32", "AppData/bitdoc/Data"), ("linux", "xdg/bitdoc")):
         monkeypatch.setattr(sys, "platform", platform)
-        assert files.data_folder() == Path(folder)
+        assert files.users_folder() == Path(folder)
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert files.data_folder() == Path.home() / "Library" / "Application Support" / "bitdoc"
+    assert files.users_folder() == Path.home() / "Library" / "Application Support" / "bitdoc"
 
 
 @pytest.mark.parametrize("variable", ["BITDOC_CACHE", "XDG_CACHE_HOME"])
@@ -145,7 +178,7 @@ def test_without_a_home_one_line_says_what_to_do(monkeypatch):
     for name in ("BITDOC_CACHE", "XDG_CACHE_HOME", "BITDOC_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Path, "home", homeless)
-    for folder, variable in ((files.cache_folder, "BITDOC_CACHE"), (files.data_folder, "BITDOC_HOME")):
+    for folder, variable in ((files.cache_folder, "BITDOC_CACHE"), (files.users_folder, "BITDOC_HOME")):
         with pytest.raises(FileError, match=f"there is no home folder; name a folder in .* {variable}"):
             folder()
     with pytest.raises(FileError, match="~nosuchuser/x: there is no such home folder"):

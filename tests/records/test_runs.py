@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bitdoc.records import runs
+from bitdoc.records import age, runs
 from bitdoc.records.age import code_digest, code_version
 from bitdoc.records.files import FileError
 
@@ -266,6 +266,7 @@ def test_cached_records_are_whole_and_name_their_files():
 
 def test_without_git_a_run_is_recorded_without_a_commit(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(age, "_commit", age._commit.__wrapped__)  # not the one that was looked up before
     assert code_version() == {"commit": None, "digest": code_digest()}
 
 

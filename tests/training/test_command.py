@@ -94,6 +94,20 @@ def test_what_is_not_an_end_is_not_hidden():
         command.ended(lambda: 1 // 0, "")
 
 
+def test_what_is_kept_needs_a_folder(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    command.check_writable(tmp_path / "new" / "deeper")
+    monkeypatch.chdir(tmp_path)
+    command.check_writable(Path("new"))
+    for place in (tmp_path / "file", tmp_path / "file" / "new", Path("file/new/deeper")):
+        with pytest.raises(command.Refused, match="file is no folder, so nothing can be kept in .*; name another"):
+            command.check_writable(place)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"], "asking makes nothing"
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(command.Refused, match="cannot be written to"):
+        command.check_writable(tmp_path / "new")
+
+
 def test_without_a_compiler_nothing_is_compiled(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
@@ -122,6 +136,7 @@ ENVIRONMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="closes streams by number")
 @pytest.mark.parametrize("kind", ENVIRONMENTS)
 def test_a_run_in_an_unusual_environment(tmp_path, kind):
@@ -141,6 +156,7 @@ def test_a_run_in_an_unusual_environment(tmp_path, kind):
     assert runs.read(tmp_path / "läufe" / "run" / "run.json").setting["train_images"] == 6
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 def test_a_run_that_was_killed_while_it_wrote_goes_on_and_clears_what_was_left(tmp_path):
     make_folders(tmp_path / "images")

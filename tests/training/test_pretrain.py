@@ -117,6 +117,18 @@ def test_a_finished_run_is_left_alone_and_made_anew_where_its_weights_are_lost(u
 
 
 @pytest.mark.parametrize("kept", ["record", "checkpoint"])
+def test_code_that_changed_is_another_run(upstream, tmp_path, monkeypatch, kept):
+    """As for a fine-tuning: the code belongs to what a run is, whether it is finished or under way."""
+    choice = pretrain.Upstream(**TINY)
+    pretrain.pretrain(choice, None, tmp_path)
+    if kept == "checkpoint":
+        runs.path_of("pretrain", choice.tag).unlink()
+    monkeypatch.setattr("bitdoc.records.age.code_digest", lambda: "another")
+    with pytest.raises(TrainingError, match="belongs to another run: the code that decides results is .* another here"):
+        pretrain.pretrain(choice, None, tmp_path)
+
+
+@pytest.mark.parametrize("kept", ["record", "checkpoint"])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -210,12 +222,12 @@ REFUSED = {
     "a norm": ("--norm_kind", ["layer", "", "Group"], "unknown norm_kind .* choose group or batch or none"),
     "a data set": ("--dataset", ["mnist", "", "tinyimagenet"], "unknown data set"),
     "a parent": (
-        "--grown_from",
+        "--grow_from",
         ["BiT-T-R26x0.5", "BiT-T-R50x0.25", "BiT-T-R26x1", "R26x0.25", "BiT-L-x"],
         "grown|model",
     ),
     "a parent that is nowhere": (
-        "--grown_from",
+        "--grow-from",
         ["BiT-T-R26x0.25", "BiT-L-R26x0.25", "BiT-M-R26x0.125"],
         "there is no",
     ),

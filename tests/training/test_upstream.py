@@ -13,10 +13,12 @@ from bitdoc.network import weights
 from bitdoc.records import files, runs
 from bitdoc.studies.fewshot import make_runs as fewshot
 from bitdoc.studies.fewshot import which_runs
+from bitdoc.studies.fewshot.flags import Setup
 from bitdoc.training import finetune, pretrain, recipe, upstream
 from bitdoc.training.engine import Engine
 from bitdoc.training.loop import TrainingError
 from bitdoc.training.recipe import Upstream
+from bitdoc.training.upstream import Wanted
 
 NAME = "BiT-T-R14x0.125"
 SMALL = Upstream(phases="16x1,20x0.5", batch=8)
@@ -67,11 +69,11 @@ def test_pre_trains_once_and_then_sweeps(world, capsys):
     "damage", [lambda raw: raw[:2000], lambda raw: raw[:3000] + b"x" + raw[3001:], lambda raw: b""]
 )
 def test_a_damaged_network_in_the_cache_is_made_again(world, capsys, damage):
-    upstream.provide(NAME, None, None, None, Engine())
+    upstream.provide(Wanted(NAME), Engine())
     kept = files.cache_folder() / f"{NAME}.npz"
     whole = kept.read_bytes()
     kept.write_bytes(damage(whole))
-    upstream.provide(NAME, None, None, None, Engine())
+    upstream.provide(Wanted(NAME), Engine())
     assert f"{kept} is truncated or altered and is passed over" in capsys.readouterr().err
     assert kept.read_bytes() == whole
 
@@ -79,19 +81,19 @@ def test_a_damaged_network_in_the_cache_is_made_again(world, capsys, damage):
 def test_a_grown_network_is_measured_beside_its_parent_and_random_weights(world, monkeypatch, capsys):
     monkeypatch.setattr(upstream, "PARENT", replace(SMALL, phases="16x1"))
     monkeypatch.setattr(upstream, "GROWTH", replace(SMALL, phases="16x0.5"))
-    grown = ["--model", "BiT-T-R14x2", "--grow_from", "BiT-T-R14x1", "--precision", "bfloat16"]
+    grown = ["--model", "BiT-T-R14x0.5", "--grow_from", "BiT-T-R14x0.25", "--precision", "bfloat16"]
     assert command("--run", *grown) == 0
     sweep = runs.load(which_runs.EXPERIMENT)
-    assert sorted(r.model for r in sweep) == sorted(["BiT-T-R14x2", "BiT-T-R14x1", "R14x2"] * 2)
+    assert sorted(r.model for r in sweep) == sorted(["BiT-T-R14x0.5", "BiT-T-R14x0.25", "R14x0.5"] * 2)
     scratch = recipe.THUMBNAIL_FROM_SCRATCH["base_lr"]
     assert {(r.model, r.setting["base_lr"]) for r in sweep} == {
-        ("BiT-T-R14x2", 0.02),
-        ("BiT-T-R14x1", 0.02),
-        ("R14x2", scratch),
+        ("BiT-T-R14x0.5", 0.02),
+        ("BiT-T-R14x0.25", 0.02),
+        ("R14x0.5", scratch),
     }
     assert {r.setting["precision"] for r in sweep} == {"bfloat16"}
     made = {r.setting["weights_sha256"]: r.setting["grown_from"] for r in runs.load("pretrain")}
-    assert {made[r.setting["weights_sha256"]] for r in sweep if r.model == "BiT-T-R14x2"} == {"BiT-T-R14x1"}
+    assert {made[r.setting["weights_sha256"]] for r in sweep if r.model == "BiT-T-R14x0.5"} == {"BiT-T-R14x0.25"}
     capsys.readouterr()
     assert command("--dry-run", *grown) == 0
     assert capsys.readouterr().out == "6 runs, 6 of them done\n"
@@ -100,12 +102,12 @@ def test_a_grown_network_is_measured_beside_its_parent_and_random_weights(world,
 def test_a_run_is_repeated_by_the_recipe_of_its_record(world, monkeypatch):
     monkeypatch.setattr(upstream, "PARENT", SMALL)
     monkeypatch.setattr(upstream, "GROWTH", SMALL)
-    assert command("--run", "--model", "BiT-T-R14x2", "--grow_from", "BiT-T-R14x1") == 0
+    assert command("--run", "--model", "BiT-T-R14x0.5", "--grow_from", "BiT-T-R14x0.25") == 0
     used = []
     original = fewshot.finetune
     spy = lambda name, task, by, **options: used.append(by) or original(name, task, by, **options)  # noqa: E731
     monkeypatch.setattr(fewshot, "finetune", spy)
-    record, again = fewshot.check("R14x2", None)
+    record, again = fewshot.check("R14x0.5", Setup())
     assert (
         used[0].plain().items() <= record.setting.items()
         and used[0].base_lr == recipe.THUMBNAIL_FROM_SCRATCH["base_lr"]
@@ -118,7 +120,7 @@ def test_minutes_bound_it_and_a_stopped_one_goes_on_as_planned(world, monkeypatc
     with pytest.raises(
         TrainingError, match="30 minutes are too few to pre-train R14x0.125 on this device: all 6 steps"
     ):
-        upstream.provide(NAME, None, None, 30, Engine())
+        upstream.provide(Wanted(NAME, minutes=30), Engine())
     monkeypatch.setattr(upstream, "seconds_per_step", lambda choice, side, classes, engine: 1.0)
 
     class Stopped(Exception):
@@ -130,9 +132,9 @@ def test_minutes_bound_it_and_a_stopped_one_goes_on_as_planned(world, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(upstream, "pretrain", stopped)
         with pytest.raises(Stopped):
-            upstream.provide(NAME, None, None, 30, Engine())
+            upstream.provide(Wanted(NAME, minutes=30), Engine())
     monkeypatch.setattr(upstream, "seconds_per_step", stopped)  # is not measured a second time
-    upstream.provide(NAME, None, None, 30, Engine())
+    upstream.provide(Wanted(NAME, minutes=30), Engine())
     assert weights.find(NAME).parent == world / "cache"
 
 
@@ -177,10 +179,10 @@ def test_pre_training_in_bfloat16_writes_a_record_that_says_so(world):
 
 
 def test_other_models_are_not_pre_trained(world):
-    upstream.provide("BiT-M-R50x3", None, None, None, Engine())
-    upstream.provide("R14x0.125", None, None, None, Engine())
+    upstream.provide(Wanted("BiT-M-R50x3"), Engine())
+    upstream.provide(Wanted("R14x0.125"), Engine())
     with pytest.raises(weights.WeightsError, match="no folder nowhere"):
-        upstream.provide(NAME, "nowhere", None, None, Engine())
+        upstream.provide(Wanted(NAME, "nowhere"), Engine())
     assert not (world / "cache").exists()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bitdoc import data
@@ -11,8 +12,7 @@ from bitdoc.network import weights
 from bitdoc.studies.fewshot import which_runs
 from bitdoc.training import command
 from bitdoc.training.engine import PRECISIONS, TrainingError
-from bitdoc.training.recipe import growth
-from bitdoc.training.upstream import choice_for
+from bitdoc.training.upstream import Wanted
 
 
 def arch_of(model: str) -> str:
@@ -62,6 +62,35 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(frozen=True)
+class Setup:
+    """How runs are made: where their images and weights lie, and what their recipes have unlike the usual ones.
+
+    Attributes
+    ----------
+    datadir : str, optional
+        Folder with CIFAR-10; from here on in full, whatever variables and working folder become.
+    directory : str, optional
+        Where the weights are looked for first.
+    held_out : bool
+        Judge on held-out training images instead of the test set, for choices.
+    grown : bool
+        The recipe of a grown network, its parent, and the same architecture from random weights.
+    changes : mapping
+        Parts of the recipe that are replaced.
+    """
+
+    datadir: str | None = None
+    directory: str | None = None
+    held_out: bool = False
+    grown: bool = False
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Look up where the data are."""
+        object.__setattr__(self, "datadir", str(data.data_folder(self.datadir).absolute()))
+
+
+@dataclass(frozen=True)
 class Order:
     """What the command was told; ``todo`` are the runs to make, of all models that were asked for.
 
@@ -92,19 +121,9 @@ class Order:
         for run in self.todo:
             command.check_shots("cifar10", run.shots)
         if self.run or self.dry_run:
-            self._check_models()
+            command.check_weights(self.model, self.directory, can_be_made=True)
+            _ = self.wanted
             command.check_compiler(self.compile)
-
-    def _check_models(self) -> None:
-        command.check_weights(self.model, self.directory, can_be_made=True)
-        if self.grow_from:
-            for name, part in ((self.model, "can be grown here"), (self.grow_from, "is grown from")):
-                if not name.startswith("BiT-T-"):
-                    raise command.Refused(f"only a BiT-T network {part}, and {name} is none: leave out --grow_from")
-            growth(arch_of(self.model), self.grow_from)
-        for model in (self.model, self.grow_from):
-            if model and model.startswith("BiT-T-") and not weights.at_hand(model, self.directory):
-                choice_for(model)
 
     @classmethod
     def of(cls, flags: argparse.Namespace) -> Order:
@@ -137,7 +156,12 @@ class Order:
             raise command.Refused(str(error)) from None
 
     @property
-    def options(self) -> dict[str, Any]:
-        """What the recipes of the runs differ in from the usual ones."""
-        split = {"split": self.split} if self.split else {}
-        return split | ({"grown": True} if self.grow_from else {})
+    def wanted(self) -> Wanted:
+        """The weights that the runs start from."""
+        return Wanted(self.model, self.directory, self.datadir, self.minutes, self.grow_from)
+
+    @property
+    def setup(self) -> Setup:
+        """How the runs are made."""
+        changes = {"split": self.split} if self.split else {}
+        return Setup(self.datadir, self.directory, grown=self.grow_from is not None, changes=changes)

@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 
-from bitdoc.network import cost, weights
+from bitdoc.network import cost
 from bitdoc.studies.fewshot.flags import Order, arch_of
 from bitdoc.training.engine import pick_device, pick_precision
 from bitdoc.training.recipe import Recipe, Upstream
-from bitdoc.training.upstream import PARENT, choice_for
 
 TEST_IMAGES = 10_000
 
@@ -30,31 +29,39 @@ def print_plan(todo: Sequence[Any], recipes: list[Recipe], made: list[bool], ord
             f"  {run.name}: {recipe.schedule[-1]} steps, {images:,} images of {recipe.crop} px to train, 10,000 to test"
         )
     if missing:
-        _print_cost(arch_of(order.model), missing[0][1], len(missing), order)
+        _print_cost([(arch_of(run.model), recipe) for run, recipe in missing], order)
     return 0
 
 
-def _print_cost(arch: str, recipe: Recipe, count: int, order: Order) -> None:
+def _print_cost(missing: list[tuple[str, Recipe]], order: Order) -> None:
+    """Cost every run by its own network, its own steps and its own size; the memory is that of the largest."""
     device = pick_device()
     precision = pick_precision(device, order.precision)
     rate = cost.matmul_rate(device, precision)
-    probe = order.method == "linear-probe"
-    trained = 0 if probe else recipe.schedule[-1] * recipe.batch
-    each = cost.seconds(arch, recipe.crop, trained, TEST_IMAGES, rate)
-    parts = cost.memory(arch, recipe.crop, recipe.batch, recipe.split, precision)
     print(f"on {device} in {precision}, estimated:")
-    if not probe:
-        print(f"  memory: {gigabytes(parts.total)} with --batch_split {recipe.split}")
+    if order.method != "linear-probe":
+        needs = [(cost.memory(a, r.crop, r.batch, r.split, precision), a, r) for a, r in dict.fromkeys(missing)]
+        parts, arch, recipe = max(needs, key=lambda need: need[0].total)
+        print(f"  memory: {gigabytes(parts.total)} with --batch_split {recipe.split}{_whose(arch, missing)}")
         print("    " + ", ".join(f"{key} {gigabytes(value)}" for key, value in vars(parts).items()))
         if device.type == "cuda":
             room = torch.cuda.get_device_properties(device).total_memory
             fits = cost.split_that_fits(arch, recipe.crop, recipe.batch, room, precision)
             print(f"    this card has {gigabytes(room)}: --batch_split {fits or 'none fits'}")
-    print(f"  time: {duration(each)} a run, {duration(each * count)} in all")
-    if order.model.startswith("BiT-T-") and not weights.at_hand(order.model, order.directory):
-        if order.grow_from and not weights.at_hand(order.grow_from, order.directory):
-            _print_pre_training(choice_for(order.grow_from, base=PARENT), rate, order)
-        _print_pre_training(choice_for(order.model, order.grow_from), rate, order)
+    each = [_seconds(arch, recipe, order, rate) for arch, recipe in missing]
+    ends = list(dict.fromkeys(map(duration, (min(each), max(each)))))
+    print(f"  time: {' to '.join(ends)} a run, {duration(sum(each))} in all")
+    for wanted in order.wanted.missing():
+        _print_pre_training(wanted.choice, rate, order)
+
+
+def _whose(arch: str, missing: list[tuple[str, Recipe]]) -> str:
+    return f", for {arch}" if len({name for name, _ in missing}) > 1 else ""
+
+
+def _seconds(arch: str, recipe: Recipe, order: Order, rate: float) -> float:
+    trained = 0 if order.method == "linear-probe" else recipe.schedule[-1] * recipe.batch
+    return cost.seconds(arch, recipe.crop, trained, TEST_IMAGES, rate)
 
 
 def _print_pre_training(choice: Upstream, rate: float, order: Order) -> None:

@@ -20,7 +20,7 @@ from bitdoc import data
 from bitdoc.network import weights
 from bitdoc.records import runs
 from bitdoc.studies.fewshot import forecast, which_runs
-from bitdoc.studies.fewshot.flags import Order, arguments
+from bitdoc.studies.fewshot.flags import Order, Setup, arguments
 from bitdoc.studies.fewshot.which_runs import EXPERIMENT, Run
 from bitdoc.studies.probe import PENALTY, linear_probe
 from bitdoc.training import command as shared
@@ -43,14 +43,11 @@ def is_miniature(model: str) -> bool:
     return not model.startswith(("BiT-S", "BiT-M", "BiT-L"))
 
 
-def recipe_for(run: Run, images: data.Images, *, grown: bool = False, **changes) -> Recipe:
-    """The rule for the published models, its miniature for all others.
-
-    ``grown`` asks for the recipe of a grown network, its parent, and the same architecture from random weights.
-    """
-    examples = run.shots * len(images.classes)
+def recipe_for(run: Run, images: data.Images, setup: Setup) -> Recipe:
+    """The rule for the published models, its miniature for all others, the thumbnail for grown networks."""
+    examples, changes = run.shots * len(images.classes), dict(setup.changes)
     pretrained = run.model.startswith("BiT-")
-    if grown:
+    if setup.grown:
         return thumbnail(examples, **({} if pretrained else THUMBNAIL_FROM_SCRATCH) | changes)
     if is_miniature(run.model):
         return miniature(examples, **({} if pretrained else FROM_SCRATCH) | changes)
@@ -82,39 +79,26 @@ def held_out_split(datadir: str | None, per_class: int = 200) -> tuple[data.Imag
     return images.subset(rest.nonzero().flatten()), replace(images.subset(judged), split="held-out part of train")
 
 
-def make(
-    run: Run,
-    datadir: str | None,
-    directory: str | None = None,
-    *,
-    held_out: bool = False,
-    grown: bool = False,
-    engine: Engine | None = None,
-    **changes,
-) -> runs.RunRecord:
-    """Make one run and return its record; ``changes`` replace parts of the recipe.
-
-    ``held_out`` judges on held-out training images instead of the test set, for choices; ``grown`` as for
-    :func:`recipe_for`.
-    """
-    engine = engine or Engine.start()
+def make(run: Run, setup: Setup, engine: Engine | None = None) -> runs.RunRecord:
+    """Make one run and return its record."""
+    engine, where = engine or Engine.start(), setup.datadir
     with engine.main_first():
-        train, test = held_out_split(datadir) if held_out else [cifar10(datadir, split) for split in ("train", "test")]
-        recipe = recipe_for(run, train, grown=grown, **changes)
-        ready = resized_test(datadir, recipe, held_out, engine.device)
+        train, test = held_out_split(where) if setup.held_out else [cifar10(where, part) for part in ("train", "test")]
+        recipe = recipe_for(run, train, setup)
+        ready = resized_test(where, recipe, setup.held_out, engine.device)
     task = replace(Task.choose(train, test, run.shots, run.seed), ready=ready)
-    experiment = "few-shot-choice" if held_out else EXPERIMENT
     # How finely a step is cut is no part of a run's name; where it decides the sampling, the record says so.
-    name = run.name + "".join(f"_{key}={value}" for key, value in sorted(changes.items()) if key != "split")
+    changes = sorted(item for item in setup.changes.items() if item[0] != "split")
+    said: dict[str, Any] = {
+        "experiment": "few-shot-choice" if setup.held_out else EXPERIMENT,
+        "run": run.name + "".join(f"_{key}={value}" for key, value in changes),
+        "seed": run.seed,
+    }
     adapt = linear_probe if run.method == "linear-probe" else finetune
-    return adapt(
-        run.model, task, recipe, experiment=experiment, run=name, seed=run.seed, directory=directory, engine=engine
-    )[1]
+    return adapt(run.model, task, recipe, **said, directory=setup.directory, engine=engine)[1]
 
 
-def sweep(
-    todo: list[Run], datadir: str | None, directory: str | None = None, engine: Engine | None = None, **options
-) -> list[runs.RunRecord]:
+def sweep(todo: list[Run], setup: Setup, engine: Engine | None = None) -> list[runs.RunRecord]:
     """Make those of ``todo`` that have no record yet, write each record at once, and return the new ones."""
     engine = engine or Engine.start()
     if engine.is_main:  # of other runs too: the figure that follows reads them all
@@ -127,7 +111,7 @@ def sweep(
         if engine.agree(engine.is_main and which_runs.done(run)):
             continue  # another sweep on the same folder was quicker
         bar.set_postfix_str(run.name)
-        record = make(run, datadir, directory, engine=engine, **options)
+        record = make(run, setup, engine)
         made.append(record)
         if engine.is_main:
             runs.write(record)
@@ -135,14 +119,14 @@ def sweep(
     return made
 
 
-def check(model: str, datadir: str | None, directory: str | None = None) -> tuple[runs.RunRecord, float]:
+def check(model: str, setup: Setup) -> tuple[runs.RunRecord, float]:
     """Repeat one cached run of ``model`` chosen at random; return its record and the accuracy found now, in percent.
 
     Only runs are chosen whose images and weights are those that are here.
     """
-    test = cifar10(datadir, "test")
+    test = cifar10(setup.datadir, "test")
     told = {"encoding": test.encoding, "test_images": len(test), "test_digest": identity.fingerprint(test)[0]}
-    hashed = cache(lambda name: _weights_told(name, directory))
+    hashed = cache(lambda name: _weights_told(name, setup.directory))
     here = [
         r
         for r in runs.load(EXPERIMENT, model=model)
@@ -160,7 +144,7 @@ def check(model: str, datadir: str | None, directory: str | None = None) -> tupl
         changes["schedule"] = tuple(changes["schedule"])
     # One process, even where torchrun started several, and the precision that the record names.
     alone = Engine(pick_device(), pick_precision(pick_device(), s.get("precision")))
-    return record, make(run, datadir, directory, engine=alone, **changes).result["top1"]
+    return record, make(run, replace(setup, changes=changes), alone).result["top1"]
 
 
 def _weights_told(model: str, directory: str | None) -> dict[str, Any] | None:
@@ -179,7 +163,7 @@ def _hold_against_records(order: Order, **told: Any) -> None:
     hashed = cache(lambda name: _weights_told(name, order.directory) or {})
 
     def asked(run: Run) -> dict[str, Any]:
-        by = recipe_for(run, _EMPTY, **order.options).plain()
+        by = recipe_for(run, _EMPTY, order.setup).plain()
         probe = {"crop": by["crop"], "interpolation": by["interpolation"], "penalty": PENALTY}
         by = probe if run.method == "linear-probe" else by
         known = {key: value for key, value in (told | by).items() if key in which_runs.COMPARABLE}
@@ -193,13 +177,13 @@ def _measure(order: Order) -> None:
     _hold_against_records(order)
     if engine.agree(not all(map(which_runs.can_be_read, order.todo))):
         with engine.main_first():  # first, so that images that are not there do not cost a pre-training
-            train, test = (cifar10(order.datadir, split) for split in ("train", "test"))
+            train, test = (cifar10(order.setup.datadir, split) for split in ("train", "test"))
         identity.same_classes(train, test)
         told = {"encoding": train.encoding, "test_images": len(test), "test_digest": identity.fingerprint(test)[0]}
         _hold_against_records(order, **told)
-        provide(order.model, order.directory, order.datadir, order.minutes, engine, order.grow_from)
+        provide(order.wanted, engine)
         _hold_against_records(order, **told)  # once more, with weights that may have been made just now
-    sweep(list(order.todo), order.datadir, order.directory, engine, **order.options)
+    sweep(list(order.todo), order.setup, engine)
     engine.finish()
 
 
@@ -208,7 +192,7 @@ def _check(order: Order) -> int:
         lines, inside = which_runs.compare(order.model)
         print("\n".join(lines))
         return 0 if inside else 1
-    record, again = check(order.model, order.datadir, order.directory)
+    record, again = check(order.model, replace(order.setup, grown=False))
     before = record.result["top1"]
     print(f"{record.name}: recorded {before:.2f} %, now {again:.2f} %")
     return 0 if abs(before - again) < 1.0 else 1
@@ -216,7 +200,7 @@ def _check(order: Order) -> int:
 
 def _do(order: Order) -> int:
     try:
-        recipes = [recipe_for(run, _EMPTY, **order.options) for run in order.todo]
+        recipes = [recipe_for(run, _EMPTY, order.setup) for run in order.todo]
     except TrainingError as error:
         raise shared.Refused(str(error)) from None
     if order.dry_run:

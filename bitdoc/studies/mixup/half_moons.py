@@ -172,18 +172,10 @@ def make(run: Run, measured: tuple[int, ...] = MEASURED) -> runs.RunRecord:
     }
     chosen = {"mixup": run.alpha, "flipped_labels": run.flipped, "seed": run.seed, "points": POINTS, "noise": NOISE}
     recipe = {"steps": measured[-1], "base_lr": LEARNING_RATE, "test_points": FRESH}
-    return runs.RunRecord(
-        EXPERIMENT,
-        run.name,
-        "2-64-64-2",
-        chosen | recipe,
-        result | (_picture(trained) if run.seed == SEEDS[0] else {}),
-        curve,
-        {"seconds": round(time.monotonic() - began, 1)},
-        runs.environment(),
-        version,
-        runs.now(),
-    )
+    result |= _picture(trained) if run.seed == SEEDS[0] else {}
+    cost = {"seconds": round(time.monotonic() - began, 1)}
+    said = {"curve": curve, "cost": cost, "code": version}
+    return runs.made_now(EXPERIMENT, run.name, "2-64-64-2", chosen | recipe, result, **said)
 
 
 def _picture(trained: Trained) -> dict[str, list]:

@@ -158,18 +158,10 @@ def make(run: Run, images: data.Images, test: data.Images, model: str = MODEL, p
     }
     chosen = {"mixup": run.alpha, "random_labels": run.noise, "wrong_labels": int(wrong.sum()), "seed": run.seed}
     recipe = {"base_lr": run.base_lr, "batch": BATCH, "passes": passes, "weight_decay": WEIGHT_DECAY, "crop": SIDE}
-    return runs.RunRecord(
-        run.experiment,
-        run.name,
-        model,
-        task.told() | chosen | recipe | Engine().plain(),
-        result | calibration(score.logits, task.test.labels),
-        curve,
-        {name: round(seconds, 1) for name, seconds in cost.items()},
-        runs.environment(),
-        version,
-        runs.now(),
-    )
+    setting = task.told() | chosen | recipe | Engine().plain()
+    result |= calibration(score.logits, task.test.labels)
+    cost = {name: round(seconds, 1) for name, seconds in cost.items()}
+    return runs.made_now(run.experiment, run.name, model, setting, result, curve=curve, cost=cost, code=version)
 
 
 def _share(values: Tensor) -> float:

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from bitdoc.network import resnet
 from bitdoc.network.detector import answers, landed, retinanet
 from bitdoc.records import runs
-from bitdoc.records.age import code_version
 
 if TYPE_CHECKING:
     from torchvision.models.detection import RetinaNet
@@ -139,12 +138,12 @@ def measure(steps: int = STEPS) -> runs.RunRecord:
     objects, background = answers(model, images, targets)
     counts = [len(target["labels"]) for target in targets[:6]]
     curve = {name: [round(losses[name], 4) for losses in history] for name in history[0]}
-    return runs.RunRecord(
-        experiment=EXPERIMENT,
-        name=f"{ARCH}_{SIDE}_{steps}",
-        model=ARCH,
-        setting={"steps": steps, "batch": BATCH, "side": SIDE, "seed": 0, "held_out": HELD_OUT},
-        result={
+    return runs.made_now(
+        EXPERIMENT,
+        f"{ARCH}_{SIDE}_{steps}",
+        ARCH,
+        {"steps": steps, "batch": BATCH, "side": SIDE, "seed": 0, "held_out": HELD_OUT},
+        {
             "before": [round(value, 3) for value in before.tolist()],
             "after": [round(value, 3) for value in after.tolist()],
             "found": best_boxes(model, images[:6], counts),
@@ -153,7 +152,4 @@ def measure(steps: int = STEPS) -> runs.RunRecord:
         },
         curve={"step": list(range(1, steps + 1))} | curve,
         cost={"seconds": round(seconds, 2), "images_per_second": round(BATCH * steps / seconds, 1)},
-        environment=runs.environment(),
-        code=code_version(),
-        date=runs.now(),
     )

@@ -19,7 +19,6 @@ from torch import Tensor
 from bitdoc import data
 from bitdoc.network.resnet import ResNetV2, build
 from bitdoc.records import runs
-from bitdoc.records.age import code_version
 from bitdoc.training.loop import (
     Batch,
     Score,
@@ -112,19 +111,8 @@ def write(
         "train_loss": round(sum(tail) / len(tail), 4) if tail else None,
         "diverged_at": diverged,
     }
-    runs.write(
-        runs.RunRecord(
-            experiment,
-            name,
-            setting["model"],
-            setting,
-            result,
-            cost={"seconds": round(time.monotonic() - began, 1)},
-            environment=runs.environment(),
-            code=code_version(),
-            date=runs.now(),
-        )
-    )
+    cost = {"seconds": round(time.monotonic() - began, 1)}
+    runs.write(runs.made_now(experiment, name, setting["model"], setting, result, cost=cost))
 
 
 # ---- Batch size -----------------------------------------------------------------------------------------------------

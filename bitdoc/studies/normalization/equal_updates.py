@@ -21,7 +21,6 @@ import torch
 from bitdoc import data
 from bitdoc.network.resnet import ResNetV2, build
 from bitdoc.records import runs
-from bitdoc.records.age import code_version
 from bitdoc.studies.normalization.batch_size import Task, chunks, slug
 from bitdoc.studies.normalization.channels import look_inside
 from bitdoc.training.loop import (
@@ -118,20 +117,8 @@ def measure(run: Run, task: Task) -> None:
     curve = look_inside(model, looked_at) if diverged is None else {}
     setting |= {"layers": curve.pop("layer", [])}
     setting |= {"dataset": task.train.name, "encoding": task.train.encoding, "precision": "float32"}
-    runs.write(
-        runs.RunRecord(
-            EXPERIMENT,
-            run.name,
-            run.model,
-            setting,
-            result,
-            curve=curve,
-            cost={"seconds": round(time.monotonic() - began, 1)},
-            environment=runs.environment(),
-            code=code_version(),
-            date=runs.now(),
-        )
-    )
+    cost = {"seconds": round(time.monotonic() - began, 1)}
+    runs.write(runs.made_now(EXPERIMENT, run.name, run.model, setting, result, curve=curve, cost=cost))
 
 
 def chosen(name: str, batch: int) -> list[runs.RunRecord]:

@@ -21,8 +21,9 @@ from bitdoc import data
 from bitdoc.network import weights
 from bitdoc.records import runs
 from bitdoc.studies.probe import features
+from bitdoc.training import command
+from bitdoc.training.engine import PRECISIONS
 from bitdoc.training.finetune import Engine, Recipe, Task, finetune, miniature, starting_network
-from bitdoc.training.loop import TrainingError
 
 EXPERIMENT = "feature-map"
 #: The three networks whose features are mapped, in the order in which they come about.
@@ -138,26 +139,32 @@ def measure(
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure and write the record; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m bitdoc.studies.transfer.feature_map", description=main.__doc__)
-    parser.add_argument("--model", default="BiT-T-R26x0.5")
-    parser.add_argument("--shots", type=int, default=1000, help="examples per class to fine-tune on")
-    parser.add_argument("--steps", type=int, default=500, help="of the fine-tuning, a multiple of 5")
-    parser.add_argument("--datadir", help=f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)")
-    parser.add_argument("--bit_pretrained_dir", "--bit-pretrained-dir", help="folder with .npz weights")
-    parser.add_argument("--precision", help="float32 (default on a CPU), bfloat16 or float16")
-    flags = parser.parse_args(arguments)
-    try:
-        train, test = (data.load("cifar10", split, flags.datadir) for split in ("train", "test"))
-        task = Task.choose(train, test, flags.shots)
-        fifths = tuple(flags.steps * fifth // 5 for fifth in range(1, 6))  # the rule's schedule of a small task
-        recipe = miniature(len(task.train), schedule=fifths)
-        engine = Engine.start(precision=flags.precision)
-        record = measure(flags.model, task, recipe, directory=flags.bit_pretrained_dir, engine=engine)
-        print(f"wrote {runs.write(record)}: nearest neighbors agree in % of the images: {record.result['agreement']}")
-    except (ValueError, TrainingError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    description = "Map where a network's features put images, and write the record."
+    parser = command.Parser(prog="python -m bitdoc.studies.transfer.feature_map", description=description)
+    parser.add_argument("--model", type=command.model, default="BiT-T-R26x0.5")
+    parser.add_argument("--shots", type=command.count, default=1000, help="examples per class to fine-tune on")
+    parser.add_argument("--steps", type=command.count, default=500, help="of the fine-tuning, a multiple of 5")
+    where = f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)"
+    parser.add_argument("--datadir", type=command.path, help=where)
+    parser.add_argument(
+        "--bit_pretrained_dir", "--bit-pretrained-dir", type=command.path, help="folder with .npz weights"
+    )
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: bfloat16 or float16 on CUDA, else float32")
+    return command.ended(lambda: _work(parser.parse_args(arguments)), "stopped; nothing was kept")
+
+
+def _work(flags: argparse.Namespace) -> None:
+    if not flags.model.startswith("BiT-"):
+        raise command.Refused(f"{flags.model} has random weights; name a model whose features are to be mapped")
+    command.check_weights(flags.model, flags.bit_pretrained_dir)
+    command.check_shots("cifar10", flags.shots)
+    train, test = (data.load("cifar10", split, flags.datadir) for split in ("train", "test"))
+    task = Task.choose(train, test, flags.shots)
+    fifths = tuple(flags.steps * fifth // 5 for fifth in range(1, 6))  # the rule's schedule of a small task
+    recipe = miniature(len(task.train), schedule=fifths)
+    engine = Engine.start(precision=flags.precision)
+    record = measure(flags.model, task, recipe, directory=flags.bit_pretrained_dir, engine=engine)
+    print(f"wrote {runs.write(record)}: nearest neighbors agree in % of the images: {record.result['agreement']}")
 
 
 if __name__ == "__main__":

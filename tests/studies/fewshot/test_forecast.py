@@ -12,6 +12,7 @@ from bitdoc.literature import published
 from bitdoc.network import cost
 from bitdoc.records import runs
 from bitdoc.studies.fewshot import forecast, make_runs, which_runs
+from bitdoc.studies.fewshot.flags import Setup
 from bitdoc.training import upstream
 from bitdoc.training.command import Parser
 
@@ -58,6 +59,21 @@ def test_plan_of_the_papers_network(tmp_path, capsys):
     assert not (tmp_path / "cache").exists()
 
 
+def test_every_run_is_costed_by_its_own_network_and_steps(capsys):
+    """Three networks of unlike size: the smallest and the largest run, their sum, and the memory of the largest."""
+    grown = ["--model", "BiT-T-R50x3", "--grow_from", "BiT-T-R50x1", "--shots", "1", "--seeds", "0", "1"]
+    assert command("--dry-run", *grown) == 0
+    out = capsys.readouterr().out
+    ends = {}
+    for arch, count in (("R50x1", 2), ("R50x3", 4)):  # the parent; the grown network and random weights
+        ends[arch] = cost.operations(arch, 32) * (3 * 25 * 32 + 10_000) / (cost.SHARE * 1e12), count
+    small, large = ends["R50x1"][0], ends["R50x3"][0]
+    whole = sum(each * count for each, count in ends.values())
+    assert f"time: {forecast.duration(small)} to {forecast.duration(large)} a run" in out
+    assert f"a run, {forecast.duration(whole)} in all" in out
+    assert f"memory: {forecast.gigabytes(cost.memory('R50x3', 32, 32, 1).total)} with --batch_split 1, for R50x3" in out
+
+
 def test_plan_with_pre_training(capsys):
     assert command("--dry-run", "--model", "BiT-T-R50x3", "--minutes", "7") == 0
     steps = upstream.CHOICE.plan(100_000)[-1][0]
@@ -69,6 +85,8 @@ def test_plan_with_pre_training(capsys):
     out = capsys.readouterr().out
     first = out.index("pre-training R50x1 on Tiny ImageNet: 3,906 ")
     assert first < out.index("pre-training R50x3 on Tiny ImageNet: 391 ")
+    assert command("--dry-run", "--model", "BiT-T-R50x1", "--grow-from", "BiT-T-R26x0.5") == 0
+    assert "first, pre-training R50x1 on Tiny ImageNet: 391 " in capsys.readouterr().out, "a rung that is deeper too"
     assert "60 runs, 0 of them done" in out and "R50x3_fine-tune_10_4: 25 steps, 800 images of 32 px" in out
 
 
@@ -191,11 +209,12 @@ def test_the_name_of_a_run_does_not_tell_how_it_was_split(monkeypatch):
     monkeypatch.setattr(make_runs, "resized_test", lambda *args: make_runs._EMPTY)
     monkeypatch.setattr(make_runs.Task, "choose", lambda *args: make_runs.Task(make_runs._EMPTY, make_runs._EMPTY, {}))
     monkeypatch.setattr(make_runs, "finetune", lambda *args, run, **options: (None, named.append(run)))
-    make_runs.make(which_runs.Run("R26x0.5", "fine-tune", 1, 0), None, split=4, base_lr=0.1)
+    make_runs.make(which_runs.Run("R26x0.5", "fine-tune", 1, 0), Setup(changes={"split": 4, "base_lr": 0.1}))
     assert named == ["R26x0.5_fine-tune_1_0_base_lr=0.1"]
 
 
-def test_measured_peaks_replace_the_estimate():
+def test_measured_peaks_replace_the_estimate(monkeypatch):
+    monkeypatch.setattr(tables, "NETWORKS", ("R50x3",))  # the others take a minute to work out
     rows = {(row[0], row[1]): row for row in tables.card_splits()}
     before = rows["R50x3", "128 px"]
     setting = {"batch": 512, "crop": 128, "split_used": 1, "precision": "bfloat16", "processes": 1}

@@ -12,6 +12,7 @@ from bitdoc.figures.fewshot import r50x3, tables
 from bitdoc.records import runs
 from bitdoc.studies import probe
 from bitdoc.studies.fewshot import make_runs, which_runs
+from bitdoc.studies.fewshot.flags import Setup
 from bitdoc.training import finetune, recipe
 from bitdoc.training.loop import TrainingError
 
@@ -51,20 +52,21 @@ def test_the_plan_is_every_subset_at_every_number_of_shots():
 
 def test_recipes_by_model():
     images = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(1), torch.zeros(1, 3, 32, 32))
-    full = make_runs.recipe_for(which_runs.Run("BiT-M-R50x3", "fine-tune", 5, 0), images)
+    full = make_runs.recipe_for(which_runs.Run("BiT-M-R50x3", "fine-tune", 5, 0), images, Setup())
     assert full == finetune.rule(50, (32, 32))
-    assert make_runs.recipe_for(which_runs.Run(which_runs.SHIPPED, "fine-tune", 5, 0), images) == finetune.miniature(50)
-    scratch = make_runs.recipe_for(which_runs.Run("R26x0.5", "fine-tune", 5, 0), images)
+    shipped = make_runs.recipe_for(which_runs.Run(which_runs.SHIPPED, "fine-tune", 5, 0), images, Setup())
+    assert shipped == finetune.miniature(50)
+    scratch = make_runs.recipe_for(which_runs.Run("R26x0.5", "fine-tune", 5, 0), images, Setup())
     assert scratch == finetune.miniature(50, **recipe.FROM_SCRATCH)
     for model, changes in (("BiT-T-R50x3", {}), ("BiT-T-R50x1", {}), ("R50x3", recipe.THUMBNAIL_FROM_SCRATCH)):
-        grown = make_runs.recipe_for(which_runs.Run(model, "fine-tune", 5, 0), images, grown=True)
+        grown = make_runs.recipe_for(which_runs.Run(model, "fine-tune", 5, 0), images, Setup(grown=True))
         assert grown == recipe.thumbnail(50, **changes)
 
 
 @pytest.mark.parametrize("start", [which_runs.SHIPPED, "R26x0.5"])
 def test_the_settings_in_use_are_the_best_of_the_recorded_trials(start):
     images = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(1), torch.zeros(1, 3, 32, 32))
-    used = make_runs.recipe_for(which_runs.Run(start, "fine-tune", 5, 0), images)
+    used = make_runs.recipe_for(which_runs.Run(start, "fine-tune", 5, 0), images, Setup())
     trials = runs.load("few-shot-choice", model=start, method="fine-tune", examples_per_class=5)
     trials = [r for r in trials if r.setting["subset_seed"] in (0, 1)]  # the subsets that saw every setting
     settings = runs.group(trials, lambda r: (r.setting["base_lr"], *tables._enlarged(r).split(", ")))
@@ -114,9 +116,9 @@ def test_the_thumbnails_settings_from_random_weights_are_the_best_of_the_recorde
 
 def test_a_sweep_makes_only_what_is_missing(results, cifar):
     todo = which_runs.plan("R14x0.25", shots=(1, 2), seeds=(0,))
-    assert [r.name for r in make_runs.sweep(todo[:1], None)] == ["R14x0.25_fine-tune_1_0"]
-    assert [r.name for r in make_runs.sweep(todo, None)] == ["R14x0.25_fine-tune_2_0"]
-    assert make_runs.sweep(todo, None) == []
+    assert [r.name for r in make_runs.sweep(todo[:1], Setup())] == ["R14x0.25_fine-tune_1_0"]
+    assert [r.name for r in make_runs.sweep(todo, Setup())] == ["R14x0.25_fine-tune_2_0"]
+    assert make_runs.sweep(todo, Setup()) == []
     first = runs.load(which_runs.EXPERIMENT)[0]
     assert first.setting["test_images"] == 40 and first.setting["test_split"] == "test"
 
@@ -132,9 +134,9 @@ def test_a_killed_sweep_loses_only_the_run_under_way(results, cifar, monkeypatch
 
     monkeypatch.setattr(make_runs, "make", killed)
     with pytest.raises(KeyboardInterrupt):
-        make_runs.sweep(todo, None)
+        make_runs.sweep(todo, Setup())
     monkeypatch.setattr(make_runs, "make", original)
-    assert len(make_runs.sweep(todo, None)) == 2
+    assert len(make_runs.sweep(todo, Setup())) == 2
 
 
 def test_parts_share_a_sweep_without_overlap():
@@ -152,7 +154,9 @@ def test_choices_are_judged_on_held_out_training_images(results, cifar, monkeypa
     assert len(rest) == 20 and len(judged) == 20 and judged.split == "held-out part of train"
     pixels = {tuple(p.flatten().tolist()) for p in rest.pixels}
     assert not any(tuple(p.flatten().tolist()) in pixels for p in judged.pixels)
-    record = make_runs.make(which_runs.Run("R14x0.25", "fine-tune", 1, 0), None, held_out=True, base_lr=0.5)
+    record = make_runs.make(
+        which_runs.Run("R14x0.25", "fine-tune", 1, 0), Setup(held_out=True, changes={"base_lr": 0.5})
+    )
     assert record.experiment == "few-shot-choice" and record.setting["test_split"] == "held-out part of train"
 
 
@@ -257,12 +261,25 @@ def test_one_process_draws(results, cifar, monkeypatch):
 
 def test_a_check_repeats_a_run_of_the_model_that_is_named(results, cifar, capsys):
     assert make_runs.command(flags("--run", "--shots", "2", "--seeds", "0")) == 0
-    assert make_runs.check("R14x0.25", None)[0].model == "R14x0.25"
+    assert make_runs.check("R14x0.25", Setup())[0].model == "R14x0.25"
     with pytest.raises(runs.RecordError, match="no cached run of R26x0.5 to check"):
-        make_runs.check("R26x0.5", None)
+        make_runs.check("R26x0.5", Setup())
 
 
 def test_the_shipped_network_is_measured_at_more_numbers_of_shots():
     assert {run.shots for run in which_runs.plan(which_runs.SHIPPED)} == {1, 2, 3, 5, 7, 10}
     assert {run.shots for run in which_runs.plan("R26x0.5")} == {1, 2, 3, 5, 7, 10}
     assert {run.shots for run in which_runs.plan(which_runs.SHIPPED, shots=(1,))} == {1}
+
+
+def test_images_of_another_folder_are_others(monkeypatch, tmp_path):
+    """What is read once a process is told apart by its folder in full, whatever variable or working folder named it."""
+    monkeypatch.setattr(data, "load", lambda name, split, datadir: datadir)
+    for folder in ("a", "b"):
+        (tmp_path / folder / "data").mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / folder)
+        monkeypatch.delenv("BITDOC_DATA", raising=False)
+        assert make_runs.cifar10(Setup().datadir, "test") == str(tmp_path / folder / "data")
+        monkeypatch.setenv("BITDOC_DATA", str(tmp_path / folder))
+        assert make_runs.cifar10(Setup().datadir, "test") == str(tmp_path / folder)
+    make_runs.cifar10.cache_clear()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bitdoc.data import Images
+from bitdoc.data import DataError, Images
 from bitdoc.records import runs
 from bitdoc.studies.transfer import feature_map
 from bitdoc.training.finetune import Recipe, Task
@@ -74,3 +74,33 @@ def test_a_record_holds_three_maps_and_survives_the_disk(tmp_path, monkeypatch):
     assert list(again.result["agreement"]) == sorted(feature_map.WHEN)
     assert all(0 <= share <= 100 for share in again.result["agreement"].values())
     assert runs.path_of(feature_map.EXPERIMENT, f"{MODEL}_4").stat().st_size < 20_000
+
+
+#: What the command refuses before anything is read: flags, and what one line says.
+REFUSED = [
+    (["--model", "R26x0.5"], "has random weights"),
+    (["--model", "BiT-L-R50x1"], "was never released"),
+    (["--shots", "5001"], "a class of cifar10 has 5,000"),
+    (["--shots", "0"], "a whole number of 1 or more"),
+    (["--steps", "-5"], "a whole number of 1 or more"),
+    (["--bit_pretrained_dir", "nowhere"], "no folder nowhere"),
+    (["--precision", "float8"], "invalid choice"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), REFUSED)
+def test_the_command_ends_as_all_do(monkeypatch, capsys, flags, message):
+    monkeypatch.setattr(feature_map.data, "load", lambda *_: pytest.fail("data were read"))
+    assert feature_map.main(flags) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ") and message in said.err and said.err.count("\n") == 1 and not said.out
+
+
+def test_data_that_are_not_there_are_one_line(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(feature_map.data, "load", lambda *_: data_error())
+    assert feature_map.main(["--datadir", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "error: nothing here\n"
+
+
+def data_error():
+    raise DataError("nothing here")
