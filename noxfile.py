@@ -34,6 +34,7 @@ QUICK = (
     "tests/exchange",
     "tests/studies",
     "tests/figures",
+    "tests/desk",
     "tests/test_house.py",
 )
 
@@ -98,7 +99,8 @@ def tests(session: nox.Session) -> None:
 def quick(session: nox.Session) -> None:
     """Test what a changed line most likely breaks, on all cores, in under three minutes; arguments go to pytest."""
     prepare(session)
-    python(session, "-m", "pytest", "-m", "not browser and not slow", "-n", "auto", *(session.posargs or QUICK))
+    held = ("-m", "not browser and not slow", "--budget", "10")  # seconds of one core for a test
+    python(session, "-m", "pytest", *held, "-n", "auto", *(session.posargs or QUICK))
 
 
 @nox.session

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import budget
 import pytest
 import torch
 from hypothesis import register_random, settings
@@ -11,14 +12,17 @@ from hypothesis import register_random, settings
 from bitdoc import data
 from bitdoc.network.resnet import ResNetV2, build
 
+pytest_runtest_call = budget.pytest_runtest_call
+
 # Property tests build small networks; how long one example takes says nothing about whether it is right.
 settings.register_profile("bitdoc", deadline=None, max_examples=25)
 settings.load_profile("bitdoc")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the pictures of the figures be drawn anew."""
+    """Let the pictures of the figures be drawn anew, and let no test take long that is not marked slow."""
     parser.addoption("--regenerate-images", action="store_true", help="draw tests/images anew")
+    budget.pytest_addoption(parser)
 
 
 class TorchRandom:

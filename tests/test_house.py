@@ -89,6 +89,7 @@ NAMESAKES = {
     "weights": "files of weights, and figures of filters",
     "pictures": "files of pictures, and figures of photographs",
     "pretrain": "the command, and its work",
+    "probe": "the linear probe, and the command of that name",
 }
 
 
@@ -217,6 +218,32 @@ def test_importing_has_no_side_effects(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout == "ok []\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_quick_tests_every_room_and_no_slow_test():
+    """``nox -s quick`` goes through all rooms that have tests; what takes long is marked, a budget holds the rest."""
+    tests, nox = Path(__file__).parent, (Path(__file__).parents[1] / "noxfile.py").read_text(encoding="utf-8")
+    values = {ast.unparse(node.targets[0]): node.value for node in ast.parse(nox).body if isinstance(node, ast.Assign)}
+    rooms = {f"tests/{room}" for room in set().union(*FLOORS) if (tests / room).is_dir()}
+    assert rooms <= set(ast.literal_eval(values["QUICK"])), "a room that quick leaves out"
+    quick = nox.split("def quick(")[1].split("@nox.session")[0]
+    assert "not slow" in quick and "--budget" in quick
+
+
+def test_a_test_over_the_budget_fails(tmp_path):
+    """What is not marked slow and takes long is an error, by the time of the processor."""
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "def test_long(): sum(range(30_000_000))\n"
+        "@pytest.mark.slow\ndef test_slow(): sum(range(30_000_000))\n"
+        "def test_short(): pass\n"
+    )
+    (tmp_path / "conftest.py").write_text("from budget import *")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = slow: as in the project\n")
+    command = [sys.executable, "-m", "pytest", "-q", "--budget", "0.2", "-p", "no:cacheprovider", str(tmp_path)]
+    here = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True, check=False)
+    assert "1 failed, 2 passed" in done.stdout and "mark it slow, or make it smaller" in done.stdout, done.stdout
 
 
 def test_no_random_seed_is_set_in_a_library_module():

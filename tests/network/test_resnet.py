@@ -52,7 +52,10 @@ def test_parameter_counts_of_the_largest_network_with_its_upstream_heads():
     assert count_parameters("R152x4", 18_291) == 1_078_198_387
 
 
-@pytest.mark.parametrize("name", ["R50x1", "R101x1", "R50x3", "R152x2"])
+_LARGE = [pytest.param(name, marks=pytest.mark.slow) for name in ("R50x3", "R152x2")]
+
+
+@pytest.mark.parametrize("name", ["R50x1", "R101x1", *_LARGE])
 def test_logits_equal_timm(name, tmp_path, randomize):
     """One file of random weights, two implementations: timm's WS epsilon is 1e-8, ours the official 1e-10."""
     timm = pytest.importorskip("timm")

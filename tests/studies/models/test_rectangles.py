@@ -29,6 +29,7 @@ def test_rectangles_never_overlap():
         assert box_iou(target["boxes"], target["boxes"]).fill_diagonal_(0).max() == 0
 
 
+@pytest.mark.slow
 def test_short_training_lowers_the_loss_and_finds_some_boxes():
     record = rectangles.measure(steps=100)
     total = [sum(losses) for losses in zip(*(v for name, v in record.curve.items() if name != "step"), strict=True)]
