@@ -139,7 +139,7 @@ def _gain(larger: str) -> str:
 
 @table(
     "arch-costs",
-    caption="What each change costs a ResNet-50 with 1,000 classes at 224 pixels, and the top-1 points that it brought on"
+    caption="What each change costs a ResNet-50 with 1,000 classes at 224 pixels, and the top-1 points it brought on"
     " ILSVRC-2012 where a paper measured it alone {cite:p}`nvidia2018resnet50v15,kolesnikov2020bit`.",
 )
 def costs_table() -> list[list[str]]:

@@ -155,8 +155,8 @@ def _accuracy(name: str, upstream: str) -> float | None:
 
 @table(
     "arch-sizes",
-    caption="The published architectures: million parameters, billion multiply-adds for one image of 128 or 224 pixels,"
-    " and published accuracy on ILSVRC-2012 in percent from upstream data S, M or L"
+    caption="The architectures: million parameters, billion multiply-adds for one image, and published accuracy on"
+    " ILSVRC-2012 in percent from upstream data S, M or L"
     " {cite:p}`kolesnikov2020bit,google2021bitcode`.",
 )
 def sizes_table() -> list[list[str]]:
