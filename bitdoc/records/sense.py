@@ -107,7 +107,7 @@ NEEDED: dict[str, tuple[dict[str, _Kind], dict[str, _Kind]]] = {
     "mixup-study": (_TOP1, {}),
     "mixup-half-moons": (_TOP1 | _TRAIN, {"mixup": AMOUNT, "flipped_labels": SHARE}),
     **dict.fromkeys(
-        ("mixup-memorize", "mixup-memorize-choice"),
+        ("mixup-memorize", "mixup-memorize-choice", "mixup-memorize-best-rate"),
         (_TOP1 | _TRAIN, {"mixup": AMOUNT, "random_labels": SHARE, "base_lr": AMOUNT}),
     ),
     **dict.fromkeys(("norm-batch-size", "norm-batch-size-choice"), (_TOP1, _NORMS)),

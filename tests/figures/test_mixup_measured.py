@@ -80,6 +80,12 @@ def test_images_learned_by_heart_gain_by_more_than_the_interval(noise):
     assert clear(points)
 
 
+def test_images_learned_by_heart_gain_at_the_rate_that_is_best_without_mixup_too():
+    points = memorize.repeated()
+    assert mean(points) > 0
+    assert clear(points)
+
+
 def test_confidence_on_training_images_is_the_one_foreseen():
     """The page: within a few points."""
     for row in figures.tables()["mixup-foreseen"].function()[1:]:

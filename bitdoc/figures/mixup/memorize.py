@@ -44,6 +44,21 @@ def gains(noise: float, alpha: float, key: str = "top1") -> list[float]:
     return common.differences(records(noise, 0.0), records(noise, alpha), key)
 
 
+def repeated() -> list[float]:
+    """What the strongest MixUp adds, in points, seed by seed, at the rate that is best without MixUp; true labels."""
+    found = runs.load(memorize.REPEAT)
+    same = ("model", "base_lr", "passes", "batch", "weight_decay", "random_labels", "train_images", "test_images")
+    runs.require_same(found, *same)
+    off, on = ([r for r in found if r.setting["mixup"] == alpha] for alpha in (0.0, max(memorize.ALPHAS)))
+    return common.differences(off, on)
+
+
+def _held_out(rate: float) -> str:
+    """Accuracy on held-out images without MixUp, at one learning rate."""
+    found = runs.load(memorize.CHOICE, base_lr=rate)
+    return f"{mean(record.result['top1'] for record in found):.1f}" if found else "not measured"
+
+
 def peak(noise: float, alpha: float) -> float:
     """Highest accuracy on the test images of the curve during training, mean over seeds."""
     return mean(max(record.curve["test"]) for record in records(noise, alpha))
@@ -172,6 +187,9 @@ def _register_values() -> None:
         _quote("peak", peak, 0.4, alpha)
     for noise, name in _NAMES.items():
         value(f"memorize-gain-{name}-1")(lambda noise=noise: common.gain(gains(noise, 1.0)))
+    value("memorize-best-rate-gain-1")(lambda: common.gain(repeated()))
+    for rate in memorize.RATES:
+        value(f"memorize-held-out-{rate:g}")(partial(_held_out, rate))
 
 
 _register_values()

@@ -2,7 +2,8 @@
 
 Without MixUp it ends at the labels it was given, whatever they are: the true ones, or ones of which a share is random.
 Runs of one seed share their images, random labels, first weights, order and mirrors, whatever α is, and can be compared
-in pairs. The learning rate is the one at which training *without* MixUp was best on held-out training images.
+in pairs. The learning rate is the better of two for training *without* MixUp on held-out training images. A later trial
+found a higher one better still; with true labels the ends of the scale of α are repeated there.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from bitdoc.training.loop import (
     train,
 )
 
-EXPERIMENT, CHOICE = "mixup-memorize", "mixup-memorize-choice"
+EXPERIMENT, CHOICE, REPEAT = "mixup-memorize", "mixup-memorize-choice", "mixup-memorize-best-rate"
 MODEL = "R14x0.125"
 ALPHAS = (0.0, 0.1, 0.4, 1.0)
 #: Shares of random labels.
@@ -44,8 +45,10 @@ NOISE = (0.4, 0.0)
 SEEDS = (0, 1, 2, 3, 4)
 PER_CLASS, PASSES, BATCH, SIDE = 200, 100, 128, 32
 WEIGHT_DECAY, WARMUP = 1e-4, 0.05
-#: Rates tried without MixUp on clean labels, and the best of them; the records are in ``CHOICE``.
-RATES, BASE_LR = (0.03, 0.1), 0.1
+#: Rates tried without MixUp on clean labels; the records are in ``CHOICE``.
+RATES = (0.03, 0.1, 0.3, 1.0)
+#: The rate of the study, better of the first two; the best of all, at which no and the strongest MixUp are repeated.
+BASE_LR, BEST_LR = 0.1, 0.3
 #: The curves are measured this many times a run, on the first of these test images a class.
 POINTS, CURVE_PER_CLASS = 20, 200
 
@@ -63,22 +66,25 @@ class Run:
     @property
     def name(self) -> str:
         """Name of the record."""
-        rate = f"_base_lr={self.base_lr:g}" if self.held_out else ""
+        rate = f"_base_lr={self.base_lr:g}" if self.held_out or self.base_lr != BASE_LR else ""
         return f"noise={self.noise:g}_alpha={self.alpha:g}_{self.seed}{rate}"
 
     @property
     def experiment(self) -> str:
         """Experiment the record belongs to."""
-        return CHOICE if self.held_out else EXPERIMENT
+        if self.held_out:
+            return CHOICE
+        return EXPERIMENT if self.base_lr == BASE_LR else REPEAT
 
 
 def plan() -> list[Run]:
-    """The choice of the learning rate, then all runs, the ends of the scale of α first."""
+    """The choice of the learning rate, then all runs, the ends of the scale of α first; then these at the best rate."""
     rates = [Run(0.0, 0.0, 0, rate, held_out=True) for rate in RATES]
     ends = (min(ALPHAS), max(ALPHAS))
     order = (ends, tuple(alpha for alpha in ALPHAS if alpha not in ends))
     every = [(n, s, a) for alphas in order for n, s, a in itertools.product(NOISE, SEEDS, alphas)]
-    return rates + [Run(alpha, noise, seed) for noise, seed, alpha in every]
+    repeated = [Run(alpha, 0.0, seed, BEST_LR) for seed, alpha in itertools.product(SEEDS, ends)]
+    return rates + [Run(alpha, noise, seed) for noise, seed, alpha in every] + repeated
 
 
 def lr_at(step: int, steps: int, base_lr: float) -> float | None:

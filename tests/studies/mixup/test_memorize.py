@@ -28,7 +28,8 @@ def test_the_plan_pairs_every_run_with_one_without_mixup():
     assert len({(run.experiment, run.name) for run in plan}) == len(plan)
     for run in plan:
         assert replace(run, alpha=0.0) in plan
-    assert {run.base_lr for run in plan if not run.held_out} == {memorize.BASE_LR}
+    assert {run.base_lr for run in plan if run.experiment == memorize.EXPERIMENT} == {memorize.BASE_LR}
+    assert {run.base_lr for run in plan if run.experiment == memorize.REPEAT} == {memorize.BEST_LR}
     assert {run.base_lr for run in plan if run.held_out} == set(memorize.RATES)
 
 
@@ -66,16 +67,20 @@ def test_a_clean_run_has_no_wrong_labels_to_fit(images):
     assert record.result["train"] == record.result["train_true"]
 
 
-def test_the_rate_was_the_best_without_mixup_on_held_out_images():
+def test_the_best_rate_without_mixup_on_held_out_images_lies_between_others():
     found = runs.load(memorize.CHOICE)
     assert {record.setting["base_lr"] for record in found} == set(memorize.RATES)
     assert {record.setting["mixup"] for record in found} == {0.0}
     assert {record.setting["test_split"] for record in found} == {"held-out part of train"}
-    assert max(found, key=lambda record: record.result["top1"]).setting["base_lr"] == memorize.BASE_LR
+    ranked = sorted(found, key=lambda record: record.result["top1"], reverse=True)
+    assert [record.setting["base_lr"] for record in ranked[:2]] == [memorize.BEST_LR, memorize.BASE_LR]
+    assert min(memorize.RATES) < memorize.BEST_LR < max(memorize.RATES)
 
 
 def test_the_kept_runs_are_planned_ones():
-    assert {r.name for r in runs.load(memorize.EXPERIMENT)} <= {r.name for r in memorize.plan() if not r.held_out}
+    for experiment in (memorize.EXPERIMENT, memorize.REPEAT):
+        planned = {run.name for run in memorize.plan() if run.experiment == experiment}
+        assert {record.name for record in runs.load(experiment)} <= planned
 
 
 def test_held_out_runs_are_judged_on_training_images_put_aside(images, monkeypatch):
