@@ -129,6 +129,11 @@ sphinx_gallery_conf = {
 }
 bitgallery_groups = [
     (
+        "With your own pictures",
+        "The whole way from a folder to a classifier in use, in half a minute and without a card.",
+        ["own_pictures"],
+    ),
+    (
         "See how it works",
         "Pictures and code that explain one idea each; nothing is downloaded, and a minute is enough.",
         ["norm_axes", "bit_block", "widths", "mixup_pictures", "mixup_half_moons", "retinanet"],

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from built_site import ROOT
 
-DOCUMENTS = ("README.md", "docs/run-it.md", "docs/performance.md", "CONTRIBUTING.md")
+DOCUMENTS = ("README.md", "docs/own-pictures.md", "docs/run-it.md", "docs/performance.md", "CONTRIBUTING.md")
 BLOCK = re.compile(r"^(`{3,}|~{3,})(?:bash|powershell|console)\n(.*?)^\1", re.MULTILINE | re.DOTALL)
 #: Programs that start others, and the modules behind them.
 LAUNCHERS = {"torchrun": "torch.distributed.run", "accelerate": "accelerate.commands.accelerate_cli"}
@@ -56,6 +56,8 @@ def test_command_works(document: str, command: str, tmp_path: Path) -> None:
     words = shlex.split(command.replace("\\", "/"))
     if words[0] in LAUNCHERS:  # that they start two processes is tested in test_engine.py
         words = _check_launcher(words, tmp_path)
+    if words[0] == "bitdoc":
+        words = ["python", "-m", *words]
     assert words[0] == "python", f"say in this test how {words[0]} is tested"
     program, arguments = (words[1:3], words[3:]) if words[1] == "-m" else (words[1:2], words[2:])
     if program[-1] == "pip":
@@ -67,7 +69,7 @@ def test_command_works(document: str, command: str, tmp_path: Path) -> None:
         done = run([*program, *arguments], tmp_path)
         assert done.returncode == 0, done.stderr[-2000:]
     else:
-        assert program[-1].startswith(("bitdoc.", "examples/")), f"say in this test how {program} is tested"
+        assert program[-1].startswith(("bitdoc", "examples/")), f"say in this test how {program} is tested"
         done = run([*program, *arguments, "--help"], tmp_path)
         assert done.returncode == 0, done.stderr[-2000:]
         _check_flags(arguments, done.stdout)

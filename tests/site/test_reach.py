@@ -226,7 +226,7 @@ def test_front_page_leads_everywhere(pages: dict[str, BeautifulSoup]) -> None:
     front = pages["index.html"].select_one("article")
     links = {link["href"] for link in front.select("a[href]")}
     assert {f"{name}.html" for name in BOOK[:6]} <= links
-    assert {"gallery/index.html", "api/index.html", "run-it.html#fine-tune-on-your-own-images"} <= links
+    assert {"gallery/index.html", "api/index.html", "own-pictures.html"} <= links
     assert len(front.select("img.only-light:not(.ten-pictures img)")) == 3, "its three best pictures"
     first = front.select_one("p").get_text()
     assert "Big Transfer" in first and len(first.split()) < 80, "ten seconds are eighty words, and a glance"
