@@ -63,8 +63,8 @@ with torch.no_grad():
     shares = network(torch.stack([network.preprocess(path) for path in new])).softmax(1)
 
 # %%
-# Each new picture, and how sure the network is of each class. Five are few, and may be lucky ones: what to expect of the
-# next hundred is the accuracy above, with its interval.
+# Each new picture, and how sure the network is of each class. Five are few, and may be lucky ones: what to expect of
+# the next hundred is the accuracy above, with its interval.
 
 named = sum(network.classes[row.argmax()] == sample.CLASSES[n] for n, row in enumerate(shares))
 with style.use("light"):
