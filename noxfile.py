@@ -55,9 +55,9 @@ def prepare(session: nox.Session) -> None:
     stamp.write_text(recipe.hexdigest())
 
 
-def python(session: nox.Session, *arguments: str, **options) -> None:
-    """Run Python of the shared environment."""
-    session.run(str(PYTHON), *arguments, external=True, env=QUIET, **options)
+def python(session: nox.Session, *arguments: str, **more: str) -> None:
+    """Run Python of the shared environment; ``more`` are environment variables."""
+    session.run(str(PYTHON), *arguments, external=True, env={**QUIET, **more})
 
 
 def build_site(session: nox.Session, *arguments: str) -> None:
@@ -105,10 +105,12 @@ def quick(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Build the site and look at it in a real browser."""
+    """Build the site and look at it in a real browser, on all cores; arguments after -- go to pytest."""
     prepare(session)
     build_site(session, "-q")
-    python(session, "-m", "pytest", "-m", "browser", *session.posargs)
+    # Every process looks at the one site that is there now; what several tests share is made by one process.
+    several = ("-n", "auto", "--dist", "loadgroup")
+    python(session, "-m", "pytest", "-m", "browser", *several, *session.posargs, BITDOC_SITE=str(SITE))
 
 
 @nox.session

@@ -49,7 +49,7 @@ def open_page(browser: Browser, site: Path) -> Iterator[Callable[..., Page]]:
     """A function that opens a page of the site from disk: ``open_page("mixup.html", width=360, theme="dark")``.
 
     The page has a list ``trouble`` of what went wrong while it was open: console errors, script errors, and requests
-    to another host.
+    to another host; and a list ``asked`` of all requests.
     """
     contexts = []
 
@@ -61,14 +61,18 @@ def open_page(browser: Browser, site: Path) -> Iterator[Callable[..., Page]]:
             offline=True,
             reduced_motion="reduce",
         )
+        # On a machine that does much else, a page may take its time.
+        context.set_default_timeout(120_000)
         contexts.append(context)
         page = context.new_page()
-        page.trouble = []
+        page.trouble, page.asked = [], []
         page.on("console", lambda message: _note(page, message.text, message.type in {"error", "warning"}))
         page.on("pageerror", lambda error: _note(page, str(error), True))
+        page.on("request", lambda request: page.asked.append(request.url))
         page.on("request", lambda request: _note(page, f"asks {request.url}", _is_outside(request.url)))
         page.goto((site / address).as_uri())
         page.wait_for_load_state("load")
+        page.wait_for_function("!document.documentElement.classList.contains('fonts-under-way')")
         return page
 
     yield open_one

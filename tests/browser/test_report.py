@@ -12,6 +12,7 @@ from playwright.sync_api import Browser
 from pypdf import PdfReader
 
 report = docs_module("_report/report")
+pytestmark = pytest.mark.xdist_group("report")
 
 
 @pytest.fixture(scope="module")

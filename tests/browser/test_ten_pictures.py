@@ -25,7 +25,7 @@ PAGE = """<!DOCTYPE html><html data-theme="light"><head><meta charset="utf-8"><t
 <style>* {{ box-sizing: border-box; }} body {{ margin: 0; }}</style></head><body>
 <div class="ten-pictures"><img alt="still" src="data:,"><p>sentence</p></div>{scripts}</body></html>"""
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("ten-pictures")]
 
 
 @pytest.fixture(scope="module")
