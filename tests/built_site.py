@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import importlib.util
 import os
 import subprocess
@@ -50,3 +51,9 @@ def site() -> Path:
 def pages_of(site: Path) -> list[Path]:
     """All pages of the site that a reader meets, without the sources that the API reference shows."""
     return sorted(p for p in site.rglob("*.html") if not {"_static", "_modules"} & set(p.relative_to(site).parts))
+
+
+def wire(path: Path) -> int:
+    """Bytes of a file as a server sends it: text compressed, pictures as they are."""
+    content = path.read_bytes()
+    return len(gzip.compress(content)) if path.suffix in {".html", ".css", ".js", ".svg", ".json"} else len(content)

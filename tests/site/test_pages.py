@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
-from built_site import ROOT
+from built_site import ROOT, wire
 
 SECTIONS = ("transfer-learning", "architecture", "normalization", "mixup", "models")
 EXPECTED = (*SECTIONS, "index", "few-shot", "paper-vs-code", "run-it", "bibliography", "api/index", "gallery/index")
@@ -192,26 +191,20 @@ def test_internal_links_and_anchors_resolve(site: Path, pages: dict[str, Beautif
     assert not dead
 
 
-def _wire(path: Path) -> int:
-    """Bytes of a file as a server sends it: text compressed, pictures as they are."""
-    content = path.read_bytes()
-    return len(gzip.compress(content)) if path.suffix in {".html", ".css", ".js", ".svg", ".json"} else len(content)
-
-
 def test_no_page_is_heavy(site: Path, pages: dict[str, BeautifulSoup]) -> None:
     """A page, with its pictures of one theme, stays under 1.5 MB, and under 3 MB with the font for its formulas."""
     heavy = {}
     for name, page in pages.items():
-        plain, fonts = _wire(site / name), 0
+        plain, fonts = wire(site / name), 0
         dark = {image["src"] for image in page.select('.only-dark[loading="lazy"], .only-dark [loading="lazy"]')}
         for address in _loads(page) - dark:
             if address.startswith("data:"):
                 continue
             path = (site / name).parent / unquote(urlsplit(address).path)
             if path.name == "mathfont.css":
-                fonts += _wire(path)
+                fonts += wire(path)
             elif path.is_file():
-                plain += _wire(path)
+                plain += wire(path)
         if plain > 1_500_000 or plain + fonts > 3_000_000:
             heavy[name] = (plain, fonts)
     assert not heavy
