@@ -159,7 +159,7 @@ def contents(parts: dict[str, Tag], pages: dict[str, int]) -> Iterator[str]:
 
 def document(site: Path, parts: dict[str, Tag], pages: dict[str, int], table: str = "") -> str:
     """Return the report as one HTML document, with the table of lengths on its title page."""
-    sheets = [site / "_static" / "mathfont.css", site / "_static" / "pygments.css", HERE / "report.css"]
+    sheets = [*(site / "_static" / f"{name}.css" for name in ("fonts", "mathfont", "pygments")), HERE / "report.css"]
     head = "".join(f'<link rel="stylesheet" href="{sheet.resolve().as_uri()}">' for sheet in sheets)
     running = "".join(_running_title(name, part) for name, part in parts.items())
     body = "".join(
@@ -204,6 +204,7 @@ def make(site: Path, folder: Path, browser: Browser) -> str:
     sections = {name: article(site, name) for name in ASKED}
     parts = {**sections, "bibliography": works_cited(site, sections)}
     page = browser.new_page()
+    page.set_default_timeout(300_000)  # a hundred drawings, on a machine that may do much else
     with TemporaryDirectory() as jpegs:
 
         def pages(html: str, name: str) -> PdfReader:
