@@ -58,13 +58,14 @@ LINES = {
 SURFACES = {"circle-half-stroke": "M8 1.5a6.5 6.5 0 0 1 0 13z"}
 #: What the theme takes for an icon.
 ICON = ":is(.fa-solid, .fa-regular, .fa-brands, .fas, .far, .fab)"
-#: Boxes of notes, and links to files: the theme sets these icons by its style sheet.
+#: Boxes of notes, links to files and to code: the theme sets these icons by its style sheet.
 BOXES = {
     ".admonition > .admonition-title::after": "circle-info",
     ":is(.hint, .tip).admonition > .admonition-title::after": "lightbulb",
     ":is(.attention, .caution, .danger, .error, .important, .warning).admonition > .admonition-title::after": (
         "triangle-exclamation"
     ),
+    "a:is(.github, .gitlab)::before": "github",
     "a.reference.download::before": "download",
     "#searchbox p.highlight-link a::before": "xmark",
 }
