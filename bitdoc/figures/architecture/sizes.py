@@ -155,12 +155,9 @@ def _accuracy(name: str, upstream: str) -> float | None:
 
 @table(
     "arch-sizes",
-    caption="The published architectures: parameters in millions of the body, of the whole with 1,000 classes, and the"
-    " latter as {cite:t}`wightman2019timm` counts it; multiply-adds in billions for one image of 128 or 224 pixels "
-    "(half the count of PyTorch's `FlopCounterMode`: convolutions and head); published top-1 accuracy on ILSVRC-2012 "
-    "in percent, fine-tuned at 384 pixels (R152x4 at 480) from ILSVRC-2012 (S), ImageNet-21k (M) or JFT-300M (L), read "
-    "off Fig. 5 of {cite:t}`kolesnikov2020bit`. R152x2 stands only in the README, fine-tuned at 480 pixels "
-    "{cite:p}`google2021bitcode`.",
+    caption="The architectures: million parameters, billion multiply-adds for one image, and published accuracy on"
+    " ILSVRC-2012 in percent from upstream data S, M or L"
+    " {cite:p}`kolesnikov2020bit,google2021bitcode`.",
 )
 def sizes_table() -> list[list[str]]:
     """Parameters, operations and published accuracy of every architecture."""

@@ -33,10 +33,8 @@ def _row(model: Model) -> list[str]:
 
 @table(
     "models-all",
-    caption="The models behind BiT's results, by family: parameters in millions, and the numbers that the BiT paper "
-    "has for them, in percent. A number in parentheses counts the labels of each class, where they were few; "
-    "{numref}`fig-semi-supervised` has the points with fewer. A dash: the paper has no number, or no source at hand "
-    "gives the size.",
+    caption="The models behind BiT's results, by family: parameters in millions, and the paper's numbers in percent. "
+    "In parentheses: labels of each class, where they were few. A dash: no number there, or no source for the size.",
 )
 def all_models() -> list[list[str]]:
     """One row for each model, and before each family a row that names it: bold, and empty but for what all share."""
