@@ -251,6 +251,7 @@ def test_alt_text_of_the_strip_holds():
 # ---- Tables --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sizes_table_prints_the_published_accuracies():
     header, *rows = architecture_sizes.sizes_table()
     table = {row[0]: dict(zip(header, row, strict=True)) for row in rows}

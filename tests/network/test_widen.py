@@ -34,7 +34,7 @@ def difference(a: nn.Module, b: nn.Module) -> float:
     return ((first - second).abs().max() / first.std()).item()
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("depth", [pytest.param(d, marks=pytest.mark.slow) if d > 50 else d for d in DEPTHS])
 def test_exact_for_every_depth(depth):
     model = trained_like(f"R{depth}x1").double()
     wide = widen(model, 2)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,17 @@ def test_sigterm_ends_a_command_as_control_c_does(capsys):
 def test_what_is_not_an_end_is_not_hidden():
     with pytest.raises(ZeroDivisionError):
         command.ended(lambda: 1 // 0, "")
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[:50], lambda raw: b"", lambda raw: raw[:-9] + b"x" + raw[-8:]])
+def test_weights_that_are_damaged_are_not_said_to_be_missing(tmp_path, damage):
+    with zipfile.ZipFile(tmp_path / "BiT-M-R14x0.25.npz", "w") as archive:
+        archive.writestr("a.npy", b"abc" * 100)
+    command.check_weights("BiT-M-R14x0.25", tmp_path)
+    whole = (tmp_path / "BiT-M-R14x0.25.npz").read_bytes()
+    (tmp_path / "BiT-M-R14x0.25.npz").write_bytes(damage(whole))
+    with pytest.raises(command.Refused, match=r"BiT-M-R14x0\.25\.npz is truncated or altered; delete it, and copy"):
+        command.check_weights("BiT-M-R14x0.25", tmp_path)
 
 
 def test_what_is_kept_needs_a_folder(tmp_path, monkeypatch):

@@ -120,6 +120,11 @@ REFUSED = {
         ["nowhere", "~nosuchuser", "a/b"],
         "no folder|home",
     ),
+    "a folder of weights that are not needed": (
+        "--model=R26x0.5 --bit_pretrained_dir",
+        ["nowhere", "~nosuchuser", "a/b"],
+        "no folder|home",
+    ),
     "a home": ("--datadir", ["~nosuchuser", "~nosuchuser/x", "~nosuchuser/.."], "there is no such home folder"),
     "a method": ("--method", ["probe", "", "finetune"], "invalid choice"),
 }
