@@ -36,6 +36,7 @@ def test_two_formats_at_once(run, capsys):
     assert torch.is_tensor(eval(line, {"torch": torch})(torch.zeros(1, 3, 32, 32)))
 
 
+@pytest.mark.slow
 def test_every_line_that_is_told_loads_what_was_written(run, capsys):
     pytest.importorskip("transformers"), pytest.importorskip("onnxruntime")
     done = main(
@@ -76,6 +77,7 @@ def test_refusals_are_one_line(words, status, part, tmp_path, capsys, monkeypatc
     assert part in told and told.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_as_a_process(run):
     done = subprocess.run(
         [sys.executable, "-m", "bitdoc", "export", run, "--to", "onnx"], capture_output=True, text=True, check=False

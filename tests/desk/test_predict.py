@@ -77,6 +77,7 @@ def test_a_picture_that_cannot_be_read_stops_no_other(run, new, capsys, monkeypa
     assert err.count("\n") == 1 and err.startswith("error: ") and "001.png" in err
 
 
+@pytest.mark.slow
 def test_who_reads_may_stop_reading(run, new):
     call = f"{sys.executable} -m bitdoc predict {run} {new} {new} | head -n 1"
     done = subprocess.run(call, shell=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})

@@ -248,6 +248,7 @@ def test_the_example_filter_of_the_page():
     assert hat.tolist() == pytest.approx([-1 / 3, -1, 5 / 3, -1 / 3], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_batch_norm_and_standardized_filters_let_longer_steps_go_downhill():
     at = weights.STRIDES.index(0.05)
     changes = {name: weights.landscape(name)[0].median(0).values for name in weights.TRIALS}

@@ -25,9 +25,9 @@ from bitdoc import data, pretrain, train
 from bitdoc.network import weights
 from bitdoc.network.resnet import ResNetV2, build
 from bitdoc.records import runs
+from bitdoc.training.checkpoint import fitted, read_state
 from bitdoc.training.engine import TrainingError
 from bitdoc.training.recipe import Recipe
-from bitdoc.training.saved import fitted, read_state
 
 
 def one_line(error: BaseException, *parts: object) -> None:

@@ -11,9 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from bitdoc.training.checkpoint import load_checkpoint, save_checkpoint
+from bitdoc.training.checkpoint import fitted, load_checkpoint, read_state, save_checkpoint
 from bitdoc.training.loop import TrainingError
-from bitdoc.training.saved import fitted, read_state
 
 RUN = {"name": "run"}
 
