@@ -13,16 +13,16 @@ from torch import Tensor
 from tqdm import tqdm
 
 from bitdoc import data
+from bitdoc.exchange.folded import folded
 from bitdoc.network import npz
-from bitdoc.network.norms import standardized_once
 from bitdoc.network.resnet import ResNetV2
-from bitdoc.network.small_maps import with_products
 from bitdoc.records.age import code_digest
 from bitdoc.records.files import FileError, cache_folder, written_atomically
 from bitdoc.training.engine import Engine
 from bitdoc.training.loop import to_float
 
-_BATCH = 50
+#: Pictures at a time: what more of them are in a network's first blocks is larger than a processor's caches.
+_BATCH = 24
 _KEPT = 1 << 28  # bytes of features that the cache keeps under one key, the latest
 
 
@@ -85,7 +85,7 @@ def _read(path: Path, width: int) -> dict[str, np.ndarray]:
 
 def computer(network: ResNetV2, engine: Engine) -> Callable[[Tensor], Tensor]:
     """A function from uint8 pictures ``(N, 3, side, side)`` to their features ``(N, width)``, on the CPU."""
-    model = with_products(engine.place(network)).eval()
+    model = engine.place(folded(network))  # its filters standardized once for all
 
     def of(x: Tensor) -> Tensor:
         with engine.autocast():
@@ -93,7 +93,6 @@ def computer(network: ResNetV2, engine: Engine) -> Callable[[Tensor], Tensor]:
 
     @torch.no_grad()
     def compute(pictures: Tensor) -> Tensor:
-        with standardized_once(model):
-            return engine.in_parts(of, pictures.to(engine.device)).cpu()
+        return engine.in_parts(of, pictures.to(engine.device)).cpu()
 
     return compute

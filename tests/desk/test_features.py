@@ -7,6 +7,7 @@ import torch
 
 from bitdoc import data
 from bitdoc.desk.features import Features, computer
+from bitdoc.network.norms import StdConv2d
 from bitdoc.training.engine import Engine
 
 DIGESTS = [f"{i % 3:064x}" for i in range(4)]  # the last picture is the first once more
@@ -26,6 +27,15 @@ def test_they_are_the_networks(images, tiny):
     with torch.no_grad():
         expected = tiny.features(images.fetch(torch.arange(4), 32).float() / 127.5 - 1)
     assert torch.allclose(features.of(DIGESTS), expected, atol=1e-5)
+
+
+def test_filters_are_standardized_once_for_all_batches(tiny, monkeypatch):
+    compute = computer(tiny, Engine())
+    monkeypatch.setattr("bitdoc.network.norms.standardize_fused", lambda *_: pytest.fail("standardized again"))
+    for _ in range(2):
+        assert compute(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).shape == (2, 256)
+    monkeypatch.undo()
+    assert isinstance(tiny.root.conv, StdConv2d), "the network itself stays as it is"
 
 
 def test_they_are_computed_once(images, tiny):

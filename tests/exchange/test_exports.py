@@ -21,10 +21,11 @@ from bitdoc.network.resnet import build
 from bitdoc.network.weights import WeightsError
 
 PASSPORT = Passport("R14x0.125", ("ä", "b", "c", "d", "e"), 32, "bicubic", {"steps": 5}, "MIT", "BiT-T-R26x0.5")
+SLOW = {"onnx", "torch.export"}
 LIBRARIES = {"timm": "timm", "transformers": "transformers", "onnx": "onnxruntime"}
 
 
-@pytest.fixture(params=TARGETS)
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in TARGETS])
 def to(request) -> str:
     """Each format whose library is there."""
     if request.param in LIBRARIES:
@@ -52,6 +53,7 @@ def test_the_passport_goes_along_and_comes_back(to, tiny, tmp_path):
     assert all(torch.equal(model.state_dict()[name], value) for name, value in tiny.state_dict().items())
 
 
+@pytest.mark.slow
 def test_an_onnx_file_and_a_program_carry_the_passport(tiny, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     path, _ = export(tiny, PASSPORT, "onnx", tmp_path)
@@ -63,6 +65,7 @@ def test_an_onnx_file_and_a_program_carry_the_passport(tiny, tmp_path):
     assert json.loads(extra["passport.json"]) == PASSPORT.header()
 
 
+@pytest.mark.slow
 def test_timm_builds_a_published_size_from_the_folder_alone(randomize, tmp_path):
     timm = pytest.importorskip("timm")
     with torch.device("meta"):

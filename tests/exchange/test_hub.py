@@ -91,6 +91,7 @@ def test_without_the_library_the_line_says_what_to_install(monkeypatch):
         hub.fetch(TIMM, ["model.safetensors"], [])
 
 
+@pytest.mark.slow
 def test_a_network_of_the_hub_gets_the_name_and_the_file_that_the_commands_know(cache, randomize, monkeypatch):
     monkeypatch.setenv("BITDOC_CACHE", str(cache / "bitdoc"))
     with torch.device("meta"):
