@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 
-from bitdoc.figures import table
+from bitdoc.figures import table, value
 from bitdoc.figures.fewshot.common import (
     MINIATURE,
     accuracies,
@@ -19,10 +19,15 @@ ARCHITECTURES = ("R14x0.125", "R26x0.25", "R26x0.5")
 SHARES = ("10%", "100%")
 
 
-def _upstream_cells(arch: str, share: str) -> list[str]:
+def regularized(arch: str, fraction: float, mixup: float = 0.0) -> list[runs.RunRecord]:
+    """Pre-trainings of ``arch`` on a share of the images; MixUp marks the recipe with strong regularization."""
+    found = runs.load("pretrain", model=arch)
+    return [r for r in found if (r.setting.get("fraction"), r.setting.get("mixup", 0)) == (fraction, mixup)]
+
+
+def _upstream_cells(arch: str, share: str, mixup: float = 0.0) -> list[str]:
     """Validation accuracy of a miniature as it was trained, and the images it saw."""
-    fraction = float(share.rstrip("%")) / 100
-    found = [r for r in runs.load("pretrain", model=arch) if r.setting.get("fraction") == fraction]
+    found = regularized(arch, float(share.rstrip("%")) / 100, mixup)
     if not found:
         return ["not measured yet", ""]
     best = max(found, key=lambda r: r.date)
@@ -44,7 +49,18 @@ def upstream() -> list[list[str]]:
         for share in SHARES:
             images = f"{round(1000 * float(share.rstrip('%'))):,}"
             rows.append([arch, images, *_upstream_cells(arch, share)])
-    return rows
+    return rows + [["R26x0.5, strongly regularized", "100,000", *_upstream_cells("R26x0.5", "100%", 0.1)]]
+
+
+@value("regularized-upstream")
+def regularized_accuracy() -> str:
+    """Upstream validation accuracy of the miniature that was trained with strong regularization."""
+    found = regularized("R26x0.5", 1.0, 0.1)
+    return f"{found[0].result['top1']:.1f}%" if found else "(not measured yet)"
+
+
+for _mixup in (0.0, 0.1):
+    value(f"upstream-loss-{_mixup:g}")(lambda m=_mixup: f"{regularized('R26x0.5', 1.0, m)[0].curve['loss'][-1]:.1f}")
 
 
 @table(
