@@ -49,7 +49,7 @@ def upstream() -> list[list[str]]:
         for share in SHARES:
             images = f"{round(1000 * float(share.rstrip('%'))):,}"
             rows.append([arch, images, *_upstream_cells(arch, share)])
-    return rows + [["R26x0.5, strongly regularized", "100,000", *_upstream_cells("R26x0.5", "100%", 0.1)]]
+    return [*rows, ["R26x0.5, strongly regularized", "100,000", *_upstream_cells("R26x0.5", "100%", 0.1)]]
 
 
 @value("regularized-upstream")
