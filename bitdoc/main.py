@@ -202,6 +202,7 @@ def predict(run: Path, pictures: tuple[str, ...], to: str, top: int) -> int:
     """Say what is in PICTURES, by the classifier in RUN: files, folders, patterns, or - for names on standard input."""
     from bitdoc.desk import bundle, predict
 
+    bundle.check_run(run)
     classifier = bundle.load(run)
     names = predict.named(pictures, sys.stdin)
     head, line = predict.FORMS[to](classifier.classes, top)

@@ -24,6 +24,7 @@ REFUSED = {
     "look": "Missing argument 'PICTURES'.",
     "lok": "No such command 'lok'.",
     "look --fast x": "No such option",
+    "predict nowhere x.jpg": "no run nowhere; expected a folder with model.safetensors",
     "look nowhere": "no folder nowhere; expected one that holds nowhere/<class>/<picture>",
 }
 

@@ -122,13 +122,22 @@ def load(run: str | os.PathLike) -> Classifier:
     return Classifier(network, passport).eval()
 
 
+def check_run(run: Path) -> None:
+    """Refuse what is neither a run nor the file of one."""
+    if not (is_run(run) or run.is_file()):
+        raise Refused(f"no run {run}; expected a folder with {NETWORK}, as bitdoc probe and bitdoc train write it")
+
+
 def place_for(pictures: Path) -> Path:
     """Where the run on a folder of pictures, or on a table, is put unless said otherwise."""
     return (pictures if pictures.is_dir() else pictures.parent) / "run"
 
 
 def check_place(target: Path) -> None:
-    """Refuse a place where something else than a run lies."""
+    """Refuse a place that cannot be written to, or where something else than a run lies."""
+    place = next(path for path in (target.absolute(), *target.absolute().parents) if path.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK)):
+        raise Refused(f"cannot write to {place}, where {target} should go; name another folder with --out")
     if target.exists() and not is_run(target) and (not target.is_dir() or any(target.iterdir())):
         raise Refused(f"{target} is there and is no run; name another folder with --out")
 
@@ -179,8 +188,8 @@ def told(run: Path) -> Iterator[str]:
     record = runs.read(run / RECORD)
     low, high = record.result["interval"]
     yield (
-        f"accuracy {record.result['top1']:.1f} % of {record.result['images']:,} pictures, 95 % interval {low:.1f} to "
-        f"{high:.1f} %"
+        f"accuracy {record.result['top1']:.1f} %, 95 % interval {low:.1f} to {high:.1f} % "
+        f"({record.result['images']:,} tested)"
     )
     if subsets := record.result.get("subsets"):
         median, least, most = median_and_spread(subsets)

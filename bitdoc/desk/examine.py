@@ -139,6 +139,8 @@ def duplicates(seen: Sequence[Seen]) -> list[list[int]]:
 
 def _alike(seen: Sequence[Seen]) -> list[tuple[int, int]]:
     """Pairs of places whose thumbnails are alike."""
+    if len(seen) < 2:
+        return []
     raw = np.array([np.frombuffer(one.thumb, np.uint8) for one in seen], np.float32).reshape(len(seen), -1)
     grey, color = raw[:, : _THUMB**2], raw[:, _THUMB**2 :]
     grey = grey - grey.mean(1, keepdims=True)

@@ -182,6 +182,10 @@ def _faults(found: Found) -> Iterator[str]:
         what = f"one class, {found.classes[0]!r}" if found.classes else "no class folders with pictures"
         yield f"{name}: {what}; expected two classes or more, {found.root}/<class>/<picture>"
     counts = {split: Counter(p.label for p in found.pictures if p.split == split) for split in ("", *found.given)}
+    if "test" not in found.given and "val" not in found.given:
+        single = [name for name, count in Counter(p.label for p in found.pictures).items() if count == 1]
+        if single:
+            yield f"only one picture of {', '.join(sorted(single))}; expected two or more, to learn from and to test on"
     if found.given and counts[""]:
         yield f"{name}: {counts[''].total()} pictures have no split, and others have one"
     if found.given and "train" not in found.given:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,12 @@ class TrainOrder(Order):
     base_lr: float | None = None
     mirror: bool = True
     precision: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done."""
+        super().__post_init__()
+        if self.base_lr is not None and not (self.base_lr > 0 and math.isfinite(self.base_lr)):
+            raise Refused(f"a learning rate must be a number above 0, got {self.base_lr}")
 
     def recipe(self, survey: Survey, examples: int, engine: Engine) -> Recipe:
         """The recipe for so many training pictures."""

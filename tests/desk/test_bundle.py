@@ -91,6 +91,14 @@ def test_a_run_that_fails_leaves_the_earlier_one(run):
     assert bitdoc.load(run).classes == tuple("abcde")
 
 
+def test_a_place_that_cannot_be_written_to_is_refused_at_once(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for target in (tmp_path / "file" / "run", tmp_path / "file" / "deeper" / "run"):
+        with pytest.raises(Refused, match="cannot write to .*file, where"):
+            bundle.check_place(target)
+    bundle.check_place(tmp_path / "new" / "run")
+
+
 def test_a_run_does_not_take_the_place_of_pictures(tmp_path):
     (tmp_path / "run").mkdir()
     bundle.check_place(tmp_path / "run")

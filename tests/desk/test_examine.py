@@ -35,6 +35,10 @@ def test_flat_pictures_are_not_all_alike(tmp_path, files):
     assert not examine.duplicates(examine.examine([tmp_path / "flat10.png", tmp_path / "flat200.png"]))
 
 
+def test_of_nothing_there_are_no_copies():
+    assert examine.duplicates([]) == []
+
+
 def test_what_cannot_be_read_is_told_in_its_place(files, tmp_path):
     files[2].write_bytes(files[2].read_bytes()[:200])
     (tmp_path / "text.jpg").write_text("no picture")

@@ -26,7 +26,7 @@ def test_given_splits_are_honored(tmp_path):
 
 
 def test_a_class_may_be_called_train(tmp_path):
-    make_pictures(tmp_path / "s", per_class=1, classes=("circle", "square"))
+    make_pictures(tmp_path / "s", per_class=2, classes=("circle", "square"))
     (tmp_path / "s" / "circle").rename(tmp_path / "s" / "train")
     told = found.find(tmp_path / "s")
     assert told.classes == ("square", "train") and told.given == ()
@@ -34,11 +34,11 @@ def test_a_class_may_be_called_train(tmp_path):
 
 @pytest.mark.parametrize(("mark", "head"), [(",", "path,label"), (";", "File;Class"), ("\t", "filename\tcategory")])
 def test_a_table(tmp_path, mark, head):
-    make_pictures(tmp_path / "s", per_class=1, classes=("circle", "square"))
-    rows = [f"s/{kind}/000.jpg{mark}{kind}" for kind in ("circle", "square")]
+    make_pictures(tmp_path / "s", per_class=2, classes=("circle", "square"))
+    rows = [f"s/{kind}/{file}{mark}{kind}" for kind in ("circle", "square") for file in ("000.jpg", "001.png")]
     (tmp_path / "t.csv").write_text("\n".join([head, *rows, ""]))
     told = found.find(tmp_path / "t.csv")
-    assert [p.label for p in told.pictures] == ["circle", "square"] and not told.faults
+    assert [p.label for p in told.pictures] == ["circle", "circle", "square", "square"] and not told.faults
 
 
 def test_all_faults_of_a_table_are_listed(tmp_path):
@@ -69,6 +69,15 @@ def test_one_class_is_too_few(tmp_path):
     make_pictures(tmp_path / "s", per_class=2, classes=("circle",))
     (fault,) = found.find(tmp_path / "s").faults
     assert "one class, 'circle'; expected two classes or more" in fault
+
+
+def test_one_picture_cannot_both_teach_and_test(tmp_path):
+    make_pictures(tmp_path / "s", per_class=1, classes=("circle", "square"))
+    (fault,) = found.find(tmp_path / "s").faults
+    assert "only one picture of circle, square" in fault
+    make_pictures(tmp_path / "t" / "train", per_class=1, classes=("circle", "square"))
+    make_pictures(tmp_path / "t" / "test", per_class=1, classes=("circle", "square"))
+    assert not found.find(tmp_path / "t").faults
 
 
 @pytest.mark.parametrize("name", ["gone", "t.csv"])

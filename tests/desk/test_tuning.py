@@ -94,6 +94,13 @@ def test_few_pictures_are_cross_validated_and_the_last_network_has_seen_all(shap
     assert record.result["images"] == 20 and record.setting["train_images"] == 20
 
 
+@pytest.mark.parametrize("flags", ["--base_lr nan", "--base_lr 0", "--steps 0", "--recipe other", "--precision int8"])
+def test_what_cannot_be_trained_is_refused_before_anything_is_read(shapes, capsys, monkeypatch, flags):
+    monkeypatch.setattr("bitdoc.desk.look.survey", lambda _: pytest.fail("looked"))
+    assert main(["train", str(shapes), *flags.split()]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_subsets_of_few_labels(shapes, tmp_path, capsys):
     flags = ["--examples_per_class", "2", "--subsets", "3", "--out", str(tmp_path / "run")]
     assert main(["train", str(shapes), *SMALL, *flags]) == 0
