@@ -79,13 +79,13 @@ Place = tuple[str, str]  # a module, dotted from the package on, and a name in i
 
 
 class _House:
-    """All definitions of a package by module and name, and what each module calls them."""
+    """All definitions of the rooms that decide, and of what stands below them, and what each module calls them."""
 
     def __init__(self, package: Path) -> None:
         self.definitions: dict[Place, ast.stmt] = {}
         self.imports: dict[Place, str] = {}  # dotted name, from the package on
         self.modules: set[str] = set()
-        for path in sorted(package.rglob("*.py")):
+        for path in sorted(path for room in (*ROOMS, "records") for path in (package / room).rglob("*.py")):
             parts = path.relative_to(package).with_suffix("").parts
             module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
             self.modules.add(module)

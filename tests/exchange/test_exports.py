@@ -54,6 +54,7 @@ def test_the_passport_goes_along_and_comes_back(to, tiny, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_an_onnx_file_and_a_program_carry_the_passport(tiny, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     path, _ = export(tiny, PASSPORT, "onnx", tmp_path)

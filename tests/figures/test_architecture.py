@@ -339,6 +339,7 @@ def by_stage(run: list[float], depth: int) -> list[list[float]]:
     return stages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", gradients._DEPTHS)
 def test_along_shortcuts_v2_is_level_in_a_stage_and_v1_falls_at_every_block(depth):
     for run in gradients._gradients(True)["v2", depth]:
@@ -348,6 +349,7 @@ def test_along_shortcuts_v2_is_level_in_a_stage_and_v1_falls_at_every_block(dept
         assert all(earlier < later for earlier, later in pairwise(run))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", gradients._DEPTHS)
 def test_alt_text_of_the_gradients_holds_at_every_depth(depth):
     for v1, v2 in zip(*(gradients._gradients(True)[version, depth] for version in ("v1", "v2")), strict=True):

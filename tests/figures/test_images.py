@@ -64,7 +64,7 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
     return gap.reshape(blocks[0] // BLOCK, BLOCK, blocks[1] // BLOCK, BLOCK).mean(axis=(1, 3)).max()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("id", IDS)
 def test_figure_looks_as_before(id: str, theme: str, request: pytest.FixtureRequest) -> None:
     path = PICTURES / f"{id}-{theme}.png"

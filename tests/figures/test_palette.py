@@ -88,7 +88,7 @@ def unreadable(id: str, theme: str) -> Iterator[str]:
             yield f"{text.get_text()!r} in {text.get_color()}: {found:.1f}"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("id", figures.registry())
 def test_every_word_of_a_figure_can_be_read(id, theme):
     assert list(unreadable(id, theme)) == []
