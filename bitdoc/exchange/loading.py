@@ -124,6 +124,8 @@ def _from_path(path: Path, epsilon: float | None, known: bool) -> tuple[ResNetV2
             raise WeightsError(f"no weights in the folder {path}; expected {' or '.join(FILES)}")
         path = found
     tensors, header = _tensors(path)
+    if "architecture" in header and tensorfile.DIGEST not in header:
+        raise WeightsError(f"{path} was written by bitdoc and has lost its SHA-256 since; get it, or export it, again")
     layout = layouts.guess(tensors, str(path))
     if layout == "official":
         return _official(path), Passport(npz.guess_architecture(weights.read(path)) or "")

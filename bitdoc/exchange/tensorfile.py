@@ -1,7 +1,7 @@
 """Files in the safetensors format: a header in JSON that says where each tensor lies, then the tensors.
 
-The format has no checksum, and most flipped bits would become weights; files written here carry the SHA-256 of their
-tensors in the header, and are checked by it. Any safetensors library reads them. Specification:
+The format has no checksum, and most flipped bits would become weights or names; files written here carry a SHA-256 of
+their tensors and of the rest of their header, and are checked by it. Any safetensors library reads them. Specification:
 https://github.com/huggingface/safetensors.
 """
 
@@ -23,7 +23,8 @@ from bitdoc.records.files import FileError, written_atomically
 _KINDS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _NAMES = {dtype: name for name, dtype in _KINDS.items()}
 _LONGEST = 100_000_000  # bytes of a header, by the specification
-_DIGEST = "sha256"
+#: Under this name the header of a file written here holds the hash of all the rest.
+DIGEST = "sha256"
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -55,6 +56,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             raise WeightsError(f"{path} is cut, or no safetensors file")
         header = json.loads(file.read(length), object_pairs_hook=_once)
         said = {str(key): str(text) for key, text in header.pop("__metadata__", {}).items()}
+        announced = said.pop(DIGEST, "")
         tensors, place = {}, 0
         for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
             dtype, shape = _kind(entry["dtype"], f"{path}: {name!r}"), [int(side) for side in entry["shape"]]
@@ -68,9 +70,15 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors[name] = (torch.frombuffer(raw, dtype=dtype) if raw else torch.empty(0, dtype=dtype)).reshape(shape)
         if place != size - 8 - length:
             raise WeightsError(f"{path} has {size - 8 - length - place:,} bytes that are no tensor; it is damaged")
-    if said.pop(_DIGEST, digest.hexdigest()) != digest.hexdigest():
-        raise WeightsError(f"{path} is altered: its tensors have another SHA-256 than its header says; get it again")
-    return tensors, said
+    digest.update(_canonical(said, header))
+    if announced and announced != digest.hexdigest():
+        raise WeightsError(f"{path} is altered: its content has another SHA-256 than its header says; get it again")
+    return tensors, said | ({DIGEST: announced} if announced else {})
+
+
+def _canonical(said: Mapping[str, str], entries: Mapping[str, Any]) -> bytes:
+    """What of the header is under the hash, whatever the order and the spaces in which it was written."""
+    return json.dumps([said, entries], sort_keys=True).encode()
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -102,8 +110,9 @@ def write(path: Path, tensors: Mapping[str, Tensor], said: Mapping[str, str]) ->
         shape, offsets = list(value.shape), [place, place + size]
         entries[name] = {"dtype": _NAMES[value.dtype], "shape": shape, "data_offsets": offsets}
         place += size
-    # PyTorch's libraries ask for "format"; the rest is in the order given.
-    header = {"__metadata__": {"format": "pt", **said, _DIGEST: digest.hexdigest()}, **entries}
+    said = {"format": "pt", **said}  # PyTorch's libraries ask for the first
+    digest.update(_canonical(said, entries))
+    header = {"__metadata__": {**said, DIGEST: digest.hexdigest()}, **entries}
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # so that tensors begin at a multiple of eight
     try:

@@ -139,6 +139,13 @@ def test_what_is_saved_here_is_loaded_with_its_passport(tmp_path, randomize):
         assert torch.equal(found.state_dict()[name], value)
 
 
+def test_a_hash_that_was_taken_out_is_missed(tmp_path, tiny):
+    safetensors = pytest.importorskip("safetensors.torch")
+    safetensors.save_file(layouts.state(tiny, "bitdoc"), tmp_path / "x.safetensors", Passport("R14x0.125").header())
+    with pytest.raises(WeightsError, match="was written by bitdoc and has lost its SHA-256"):
+        exchange.load(tmp_path / "x.safetensors")
+
+
 def test_the_shipped_network_comes_with_its_license():
     model, passport = exchange.load("BiT-T-R26x0.5")
     assert (model.arch.name, passport.arch, passport.license) == ("R26x0.5", "R26x0.5", "MIT")

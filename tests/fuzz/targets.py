@@ -21,7 +21,7 @@ from fuzz.mutations import mutated, odd
 from PIL import Image
 from torch import nn
 
-from bitdoc import data, pretrain, train
+from bitdoc import data, exchange, pretrain, train
 from bitdoc.network import weights
 from bitdoc.network.resnet import ResNetV2, build
 from bitdoc.records import runs
@@ -122,6 +122,20 @@ def weights_file(chance: Random, folder: Path) -> None:
             assert weights.find("BiT-M-R14x0.0625", folder) == path
         except weights.WeightsError as error:
             one_line(error, path)
+
+
+def safetensors_file(chance: Random, folder: Path) -> None:
+    """A network in safetensors with bytes changed: refused, or loaded as what it was, names of classes and all."""
+    path, passport = folder / "x.safetensors", exchange.Passport("R14x0.0625", ("a", "b", "c"), 32, license="MIT")
+    exchange.save(network(), path, passport)
+    path.write_bytes(mutated(path.read_bytes(), chance))
+    try:
+        model, found = exchange.load(path)
+    except weights.WeightsError as error:
+        one_line(error, path)
+    else:
+        assert _equal(network().state_dict(), model.state_dict()) and found == passport, "a damaged file was loaded"
+    assert list(folder.iterdir()) == [path]
 
 
 def tensors(chance: Random, folder: Path) -> None:
@@ -383,6 +397,7 @@ def pretrain_command(chance: Random, folder: Path) -> None:
 TARGETS = {
     "pictures": pictures,
     "weights": weights_file,
+    "safetensors": safetensors_file,
     "tensors": tensors,
     "checkpoints": checkpoint,
     "records": record,

@@ -9,7 +9,8 @@ import pytest
 from fuzz.mutations import KINDS, ODD, mutated, odd
 from fuzz.run import trial
 
-TRIALS = {"pictures": 100, "weights": 30, "tensors": 20, "checkpoints": 60, "records": 60, "train": 12, "pretrain": 8}
+TRIALS = {"pictures": 100, "weights": 30, "safetensors": 60, "tensors": 20, "checkpoints": 60, "records": 60}
+TRIALS |= {"train": 12, "pretrain": 8}
 
 
 @pytest.mark.parametrize("target", TRIALS)
@@ -25,6 +26,7 @@ def test_nothing_is_found(tmp_path, target):
     [
         ("pictures", "bitdoc.data.pictures.DataError", ValueError),  # errors of another kind than promised
         ("weights", "bitdoc.network.npz.read", lambda path: dict(np.load(path))),  # damage is loaded
+        ("safetensors", "bitdoc.exchange.tensorfile._canonical", lambda said, entries: b""),  # no hash of the header
         ("checkpoints", "zipfile.ZipFile.testzip", lambda archive: None),
     ],
 )
