@@ -31,6 +31,7 @@ def _arrow(ax: Axes, name: str, start: tuple, end: tuple, text: str = "", side: 
     arrow = ax.annotate(
         "", end, start, arrowprops={"arrowstyle": "-|>", "color": style.ink(), "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
     )
+    assert arrow.arrow_patch is not None  # there is one, because there are arrowprops
     arrow.arrow_patch.set_gid(f"rule-{name}")
     if text:
         x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
