@@ -28,7 +28,9 @@ class Entry:
         Name in pages and labels, such as ``"norm-axes"``.
     function : callable
         Takes no argument and returns a Matplotlib ``Figure``; colours come from :func:`bitdoc.figures.style.ink`
-        and :data:`bitdoc.figures.style.COLOURS`, so the same function draws the light and the dark version.
+        and :data:`bitdoc.figures.style.COLOURS`, so the same function draws the light and the dark version, and
+        sizes from :func:`bitdoc.figures.style.new` and :func:`bitdoc.figures.style.by_width`, so it draws the narrow
+        one too.
     caption, alt : str or callable
         Caption that can be read alone (MyST inline markup allowed), and a plain text that tells the finding. A
         callable computes its text from the run records, so that no measured number is typed.
@@ -132,8 +134,8 @@ def _load_pages() -> None:
         importlib.import_module(f"bitdoc.figures.{page}")
 
 
-def draw(id: str, theme: str = "light") -> Figure:
-    """Draw the figure ``id`` for the ``"light"`` or the ``"dark"`` theme.
+def draw(id: str, theme: str = "light", narrow: bool = False) -> Figure:
+    """Draw the figure ``id`` for the ``"light"`` or the ``"dark"`` theme, for a page or, narrow, for a phone.
 
     Raises
     ------
@@ -143,7 +145,7 @@ def draw(id: str, theme: str = "light") -> Figure:
     entries = registry()
     if id not in entries:
         raise KeyError(f"no figure is called {id!r}; choose one of {', '.join(sorted(entries))}")
-    with style.use(theme):
+    with style.use(theme, narrow):
         drawn = entries[id].function()
     # The label tells the gallery which figure this is, hence its alt text and its dark version.
     drawn.set_label(id)

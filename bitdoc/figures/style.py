@@ -1,4 +1,7 @@
-"""One look for all figures: a palette safe for colour-blind readers, in a light and a dark version.
+"""One look for all figures: a palette safe for colour-blind readers, in a light and a dark version, and two widths.
+
+A figure is drawn wide, for a screen and for paper, and narrow, for a phone: :data:`NARROW` inches across, its panels
+one below another. Figure functions ask :func:`by_width` for what differs; most leave it to :func:`new`.
 
 The data colours have the hues of Okabe & Ito's palette. Their lightness was chosen so that any two stay apart for the
 common colour-vision deficiencies too, and so that words can be read in them; the dark theme has lighter ones.
@@ -6,13 +9,16 @@ common colour-vision deficiencies too, and so that words can be read in them; th
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib as mpl
+import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 _LIGHT = {
@@ -54,7 +60,14 @@ _GROUND = {
     "dark": {"ink": "#E5E9F0", "faint": "#3A4454", "paper": "#121416", "wash": "#222A35"},
 }
 
+#: Width of a narrow drawing in inches, about that of a phone.
+NARROW = 3.5
+#: Letters that fit into a line of a narrow drawing.
+_LINE = 46
+
 _theme = "light"
+_narrow = False
+T = TypeVar("T")
 
 
 class _Palette(Mapping):
@@ -92,17 +105,28 @@ def ink(role: str = "ink") -> str:
 
 
 @contextmanager
-def use(theme: str) -> Iterator[None]:
-    """Draw in the ``"light"`` or ``"dark"`` theme inside the block."""
-    global _theme
+def use(theme: str, narrow: bool = False) -> Iterator[None]:
+    """Draw in the ``"light"`` or ``"dark"`` theme, and for a page or a phone, inside the block."""
+    global _theme, _narrow
     if theme not in _GROUND:
         raise ValueError(f"unknown theme {theme!r}; choose light or dark")
-    before, _theme = _theme, theme
+    before = _theme, _narrow
+    _theme, _narrow = theme, narrow
     try:
         with mpl.rc_context(_rc()):
             yield
     finally:
-        _theme = before
+        _theme, _narrow = before
+
+
+def by_width(wide: T, narrow: T) -> T:
+    """Return what belongs to the width in use."""
+    return narrow if _narrow else wide
+
+
+def wrapped(text: str, signs: int = _LINE) -> str:
+    """Break a title into lines of at most ``signs`` letters where the drawing is narrow."""
+    return "\n".join(textwrap.wrap(text, signs)) if _narrow else text
 
 
 def _rc() -> dict:
@@ -122,12 +146,12 @@ def _rc() -> dict:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.axisbelow": True,
-        "axes.titlesize": 11,
+        "axes.titlesize": by_width(11, 9.5),
         "axes.titlelocation": "left",
-        "axes.labelsize": 10,
-        "xtick.labelsize": 9,
-        "ytick.labelsize": 9,
-        "font.size": 10,
+        "axes.labelsize": by_width(10, 9),
+        "xtick.labelsize": by_width(9, 8.5),
+        "ytick.labelsize": by_width(9, 8.5),
+        "font.size": by_width(10, 9),
         "font.family": "DejaVu Sans",
         "lines.linewidth": 2,
         "lines.markersize": 5,
@@ -139,13 +163,60 @@ def _rc() -> dict:
     }
 
 
-def new(width: float = 7.2, height: float = 3.6, rows: int = 1, columns: int = 1, **options) -> tuple[Figure, Any]:
-    """Make a figure of ``width`` x ``height`` inches and its axes, without touching pyplot's global state.
+def new(
+    width: float = 7.2,
+    height: float = 3.6,
+    rows: int = 1,
+    columns: int = 1,
+    narrow: tuple[float, int] | None = None,
+    **options,
+) -> tuple[Figure, Any]:
+    """Make a figure and its axes, without touching pyplot's global state.
 
-    Returns ``(figure, axes)``; axes is one ``Axes``, or an array of them as from ``Figure.subplots``.
+    Parameters
+    ----------
+    width, height : float
+        Size of the wide drawing in inches.
+    rows, columns : int
+        Its panels.
+    narrow : tuple of float and int, optional
+        Height of the narrow drawing in inches, and how many panels stand in one of its rows. Without it every panel has
+        a row, as high as in the wide drawing.
+    **options
+        For ``Figure.subplots``; ratios of widths and heights are those of the wide drawing.
+
+    Returns
+    -------
+    (Figure, Axes or array of Axes)
+        The axes as from ``Figure.subplots`` for the wide drawing, whatever the width in use: in a narrow one the panels
+        follow one another row by row.
     """
-    fig = Figure(figsize=(width, height), layout="constrained")
-    return fig, fig.subplots(rows, columns, **options)
+    if not _narrow:
+        fig = Figure(figsize=(width, height), layout="constrained")
+        return fig, fig.subplots(rows, columns, **options)
+    tall, beside = narrow or (height * columns, 1)
+    fig = Figure(figsize=(NARROW, tall), layout="constrained")
+    if beside != columns:
+        for ratios in ("width_ratios", "height_ratios", "gridspec_kw"):
+            options.pop(ratios, None)
+    squeeze = options.pop("squeeze", True)
+    panels = fig.subplots(rows * columns // beside, beside, squeeze=False, **options).reshape(rows, columns)
+    return fig, np.squeeze(panels)[()] if squeeze else panels
+
+
+def headline(fig: Figure, finding: str) -> None:
+    """Say above the panels what the figure shows, in as many lines as its width asks for."""
+    size = by_width(11.0, 9.5)
+    signs = int(fig.get_figwidth() * 72 / (0.7 * size))
+    lines = textwrap.wrap(finding, signs)
+    while len(shorter := textwrap.wrap(finding, signs - 1)) == len(lines):  # lines of one length, no word alone
+        lines, signs = shorter, signs - 1
+    fig.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=size, weight="bold")
+
+
+def plain(axis: Axis) -> None:
+    """Write the ticks of a logarithmic axis as numbers, without exponents, which would be too small to read."""
+    axis.set_major_formatter("{x:,g}")
 
 
 def label(ax: Axes, x: float, y: float, text: str, colour: str, **options) -> None:

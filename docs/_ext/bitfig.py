@@ -1,10 +1,11 @@
 """Sphinx extension: figures, tables and numbers of the book, by their id in ``bitdoc.figures``.
 
 ``bit-figure``
-    Draws a registered figure for the light and the dark theme and inserts it as one numbered figure, label
-    ``fig-<id>``, with the caption and the alt text that stand beside the drawing code. With ``:plain:`` the pictures
-    alone, without caption, number and label, for a figure that has its numbered place elsewhere. With ``:downloads:``
-    the light picture can also be fetched as PNG and PDF, for a slide.
+    Draws a registered figure for the light and the dark theme, wide and narrow, and inserts it as one numbered figure,
+    label ``fig-<id>``, with the caption and the alt text that stand beside the drawing code; the browser takes the
+    picture that suits its window. With ``:plain:`` the pictures alone, without caption, number and label, for a figure
+    that has its numbered place elsewhere; with ``:plain: narrow`` the narrow ones at any width, for a place that is.
+    With ``:downloads:`` the light picture can also be fetched as PNG and PDF, for a slide.
 ``bit-table``
     Inserts a computed table, label ``tab-<id>``.
 ``bit-value``
@@ -53,19 +54,27 @@ SAVING = {
 }
 
 
+#: Windows up to here get the narrow picture: a wide one's words would be too small. Paper and the overlay do not.
+NARROW = "screen and (max-width: 700px)"
+
+
 class picture(nodes.image):
     """An image that tells its size, so that the text does not jump, and loads when it is about to be seen."""
 
 
-def draw_to_file(entry: figures.Entry, theme: str, folder: Path) -> Path:
+class choice(nodes.General, nodes.Inline, nodes.Element):
+    """A narrow picture, class ``narrow``, and the wide one of the same theme; a window gets the one that suits it."""
+
+
+def draw_to_file(entry: figures.Entry, theme: str, folder: Path, narrow: bool = False) -> Path:
     """Draw a registered figure into ``folder`` unless it is there already; return the file's path."""
     kind, options = SAVING[entry.format]
-    path = folder / f"{entry.id}-{theme}.{kind}"
+    path = folder / f"{entry.id}-{theme}{'-narrow' if narrow else ''}.{kind}"
     if not path.exists():
         unfinished = path.with_name(f".{os.getpid()}-{path.name}")
-        fig = figures.draw(entry.id, theme)
+        fig = figures.draw(entry.id, theme, narrow)
         # Ticks are made while saving, so the theme has to hold there too.
-        with figures.style.use(theme):
+        with figures.style.use(theme, narrow):
             fig.savefig(unfinished, format=kind, **options)
         os.replace(unfinished, path)
     return path
@@ -91,12 +100,26 @@ def size_of(path: Path) -> tuple[int, int]:
 def visit_picture(self: HTML5Translator, node: picture) -> None:
     """Write a picture; the browser fetches the one of the theme in use and leaves the other."""
     uri = posixpath.join(self.builder.imgpath, quote(self.builder.images[node["uri"]]))
-    width, height = node["size"]
-    size = {"width": str(width), "height": str(height), "loading": "lazy", "decoding": "async"}
-    self.body.append(self.emptytag(node, "img", "", src=uri, alt=node["alt"], **size))
+    size = dict(zip(("width", "height"), map(str, node["size"]), strict=True))
+    if isinstance(node.parent, choice) and "narrow" in node["classes"]:
+        self.body.append(f'<source media="{NARROW}" srcset="{uri}" width="{size["width"]}" height="{size["height"]}">')
+        return
+    self.body.append(
+        self.emptytag(node, "img", "", src=uri, alt=node["alt"], loading="lazy", decoding="async", **size)
+    )
 
 
-def depart_picture(self: HTML5Translator, node: picture) -> None:
+def visit_choice(self: HTML5Translator, node: choice) -> None:
+    """Begin the pictures among which a window chooses."""
+    self.body.append("<picture>")
+
+
+def depart_choice(self: HTML5Translator, node: choice) -> None:
+    """End them."""
+    self.body.append("</picture>")
+
+
+def nothing(self: HTML5Translator, node: nodes.Element) -> None:
     """Nothing is left to write."""
 
 
@@ -110,6 +133,8 @@ def visit_enlarge(self: HTML5Translator, node: enlarge) -> None:
     while not isinstance(figure, nodes.figure):
         figure = figure.parent
     for image in figure.findall(picture):
+        if "narrow" in image["classes"]:
+            continue
         uri = posixpath.join(self.builder.imgpath, quote(self.builder.images[image["uri"]]))
         classes = " ".join(["bit-figure-source", "bit-enlarge", *image["classes"]])
         self.body.append(f" {self.starttag(node, 'a', '', href=uri, CLASS=classes)}enlarge</a>")
@@ -146,12 +171,16 @@ def _depend_on_source(env: BuildEnvironment, function) -> None:
     env.note_dependency(inspect.getsourcefile(inspect.unwrap(function)))
 
 
+def _plain(argument: str | None) -> str:
+    return directives.choice(argument or "", ("", "narrow"))
+
+
 class BitFigure(SphinxDirective):
     """Insert a figure of the registry; see the module's docstring."""
 
     required_arguments = 1
     has_content = False
-    option_spec = {"plain": directives.flag, "downloads": directives.flag, "class": directives.class_option}
+    option_spec = {"plain": _plain, "downloads": directives.flag, "class": directives.class_option}
 
     def run(self) -> list[nodes.Node]:
         """Draw the figure and return its nodes."""
@@ -162,7 +191,7 @@ class BitFigure(SphinxDirective):
             return []
         _depend_on_source(self.env, entry.function)
         try:
-            images = [self._image(entry, theme) for theme in THEMES]
+            images = [self._images(entry, theme) for theme in THEMES]
             caption = entry.caption
         except Exception as error:
             message = f"the figure {id!r} could not be drawn: {type(error).__name__}: {error}"
@@ -172,14 +201,21 @@ class BitFigure(SphinxDirective):
             return [nodes.container("", *images, classes=["bit-figure-plain", *self.options.get("class", [])])]
         return [self._with_measured(entry, self._figure(entry, images, caption))]
 
-    def _image(self, entry: figures.Entry, theme: str) -> picture:
-        path = draw_to_file(entry, theme, Path(self.config.bitfig_cache))
+    def _images(self, entry: figures.Entry, theme: str) -> nodes.Element:
+        narrow = self._image(entry, theme, True)
+        if self.options.get("plain") == "narrow":
+            narrow["classes"].append(f"only-{theme}")
+            return narrow
+        return choice("", narrow, self._image(entry, theme, False))
+
+    def _image(self, entry: figures.Entry, theme: str, narrow: bool) -> picture:
+        path = draw_to_file(entry, theme, Path(self.config.bitfig_cache), narrow)
         self.env.note_dependency(str(path))
         uri = Path(os.path.relpath(path, Path(self.env.doc2path(self.env.docname)).parent)).as_posix()
         alt = " ".join(entry.alt.split())
-        return picture("", uri=uri, alt=alt, size=size_of(path), classes=[f"only-{theme}"])
+        return picture("", uri=uri, alt=alt, size=size_of(path), classes=["narrow" if narrow else f"only-{theme}"])
 
-    def _figure(self, entry: figures.Entry, images: list[picture], text: str) -> nodes.figure:
+    def _figure(self, entry: figures.Entry, images: list[nodes.Element], text: str) -> nodes.figure:
         figure = nodes.figure("", *images, classes=["bit-figure", *self.options.get("class", [])])
         inline, messages = self.parse_inline(" ".join(text.split()))
         figure += nodes.caption("", "", *inline)
@@ -335,7 +371,8 @@ def setup(app: Sphinx) -> dict:
     """Register directives, role and settings."""
     app.add_config_value("bitfig_cache", "", "env", str)
     app.add_config_value("bitfig_lead_figures", {}, "env", dict)
-    app.add_node(picture, html=(visit_picture, depart_picture))
+    app.add_node(picture, html=(visit_picture, nothing))
+    app.add_node(choice, html=(visit_choice, depart_choice))
     app.add_node(enlarge, html=(visit_enlarge, None))
     app.add_node(measured, html=(visit_measured, depart_measured))
     app.add_directive("bit-figure", BitFigure)

@@ -30,7 +30,7 @@ class PlainText(TextTranslator):
 
     def visit_image(self, node: nodes.image) -> None:
         """Write a picture's alt text; of two themes, the light one stands for both."""
-        if "only-dark" not in node["classes"]:
+        if not {"only-dark", "narrow"} & set(node["classes"]):
             self.new_state(0)
             self.add_text(f"[Picture: {node.get('alt', '')}]")
             self.end_state()

@@ -114,7 +114,7 @@ class Markdown:
         return f"**Fig. {number}** {self.inline(node)}" if number else self.inline(node)
 
     def _picture(self, node: picture) -> str:
-        if "only-dark" in node["classes"]:
+        if {"only-dark", "narrow"} & set(node["classes"]):
             return ""
         entry = figures.registry()[Path(node["uri"]).stem.removesuffix("-light")]
         path = draw_to_file(dataclasses.replace(entry, format="png"), "light", self.figures)

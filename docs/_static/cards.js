@@ -31,7 +31,7 @@
     if (copy.matches("figure")) {
       // In a figure that has come alive the still picture stands for the widget.
       copy.className = "bit-figure";
-      for (const element of copy.querySelectorAll(":scope > :not(img, figcaption)")) element.remove();
+      for (const element of copy.querySelectorAll(":scope > :not(picture, figcaption)")) element.remove();
     }
     for (const element of copy.querySelectorAll("[loading]")) element.removeAttribute("loading");
     for (const element of copy.querySelectorAll("[tabindex]")) element.removeAttribute("tabindex");

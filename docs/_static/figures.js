@@ -56,18 +56,20 @@
           if (!event.ctrlKey && !event.metaKey && !event.shiftKey && enlarge(figure, link)) event.preventDefault();
         });
       }
-      for (const image of figure.querySelectorAll(":scope > img")) {
+      for (const image of figure.querySelectorAll(":scope > picture > img")) {
         image.addEventListener("click", () => enlarge(figure, [...figure.querySelectorAll("a.bit-enlarge")].find((link) => link.checkVisibility())));
       }
     }
   });
 
-  // On paper a page is light, its answers are open and its pictures are there; afterwards it is as it was.
+  // On paper a page is light, its answers are open and its wide pictures are there; afterwards it is as it was.
   let before = null;
   window.addEventListener("beforeprint", () => {
     if (before) return;
     const folds = [...document.querySelectorAll("article details:not([open])")];
-    before = { theme: document.documentElement.dataset.theme, folds };
+    const narrow = [...document.querySelectorAll("article picture > source")];
+    before = { theme: document.documentElement.dataset.theme, folds, narrow, media: narrow[0]?.media };
+    for (const source of narrow) source.media = "not all";
     document.documentElement.dataset.theme = "light";
     for (const fold of folds) fold.open = true;
     for (const image of document.querySelectorAll("article img[loading]")) image.loading = "eager";
@@ -76,6 +78,7 @@
     if (!before) return;
     document.documentElement.dataset.theme = before.theme;
     for (const fold of before.folds) fold.open = false;
+    for (const source of before.narrow) source.media = before.media;
     before = null;
   });
 })();

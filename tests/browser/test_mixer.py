@@ -15,7 +15,7 @@ pytest.importorskip("skimage", reason="the mixer's photographs ship with scikit-
 STATIC = Path(__file__).parents[2] / "docs" / "_static"
 PAGE = """<!DOCTYPE html><html data-theme="light"><head><meta charset="utf-8"><title>Mixer</title>
 <meta name="viewport" content="width=device-width"><style>{css}</style></head><body>{widget}
-<figure id="fig-mixup-mixer"><img alt="still" src="data:,"><figcaption>Fig. 1</figcaption></figure>
+<figure id="fig-mixup-mixer"><picture><img alt="still" src="data:,"></picture><figcaption>Fig. 1</figcaption></figure>
 <script>{script}</script></body></html>"""
 
 pytestmark = pytest.mark.browser
@@ -137,11 +137,11 @@ def test_the_keyboard_is_enough(page):
 def test_it_takes_the_place_of_the_still_and_gives_it_back_on_paper(page):
     assert page.evaluate("document.querySelector('.mixer').parentElement.id") == "fig-mixup-mixer"
     assert page.is_visible(".mixer")
-    assert not page.is_visible("figure > img")
+    assert not page.is_visible("figure > picture > img")
     assert page.is_visible("figcaption")
     page.emulate_media(media="print")
     assert not page.is_visible(".mixer")
-    assert page.eval_on_selector("figure > img", "i => getComputedStyle(i).display") != "none"
+    assert page.eval_on_selector("figure > picture > img", "i => getComputedStyle(i).display") != "none"
 
 
 def test_without_javascript_only_the_still_is_there(browser, tmp_path):
@@ -152,7 +152,7 @@ def test_without_javascript_only_the_still_is_there(browser, tmp_path):
     page = context.new_page()
     page.goto(file.as_uri())
     assert not page.is_visible(".mixer")
-    assert page.eval_on_selector("figure > img", "i => getComputedStyle(i).display") != "none"
+    assert page.eval_on_selector("figure > picture > img", "i => getComputedStyle(i).display") != "none"
     context.close()
 
 

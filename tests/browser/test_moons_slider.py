@@ -12,7 +12,7 @@ from bitdoc.studies.mixup.half_moons import SLIDER
 STATIC = Path(__file__).parents[2] / "docs" / "_static"
 PAGE = """<!DOCTYPE html><html data-theme="light"><head><meta charset="utf-8"><title>Half-moons</title>
 <meta name="viewport" content="width=device-width"><style>{css}</style></head><body>{widget}
-<figure id="fig-mixup-moons"><img alt="still" src="data:,"><figcaption>Fig. 1</figcaption></figure>
+<figure id="fig-mixup-moons"><picture><img alt="still" src="data:,"></picture><figcaption>Fig. 1</figcaption></figure>
 <script>{script}</script></body></html>"""
 
 pytestmark = pytest.mark.browser
@@ -62,11 +62,11 @@ def test_the_keyboard_goes_through_the_layers(page):
 
 def test_it_takes_the_place_of_the_still_and_gives_it_back_on_paper(page):
     assert page.evaluate("document.querySelector('.moons').parentElement.id") == "fig-mixup-moons"
-    assert not page.is_visible("figure > img")
+    assert not page.is_visible("figure > picture > img")
     assert page.is_visible("figcaption")
     page.emulate_media(media="print")
     assert not page.is_visible(".moons")
-    assert page.eval_on_selector("figure > img", "i => getComputedStyle(i).display") != "none"
+    assert page.eval_on_selector("figure > picture > img", "i => getComputedStyle(i).display") != "none"
 
 
 def test_without_javascript_only_the_still_is_there(browser, tmp_path):
@@ -74,7 +74,7 @@ def test_without_javascript_only_the_still_is_there(browser, tmp_path):
         page = context.new_page()
         page.goto(write(tmp_path, script=False))
         assert not page.is_visible(".moons")
-        assert page.eval_on_selector("figure > img", "i => getComputedStyle(i).display") != "none"
+        assert page.eval_on_selector("figure > picture > img", "i => getComputedStyle(i).display") != "none"
 
 
 def test_it_fits_a_phone(page):

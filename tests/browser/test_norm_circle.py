@@ -11,7 +11,7 @@ from bitdoc.figures.normalization import circle
 STATIC = Path(__file__).parents[2] / "docs" / "_static"
 PAGE = """<!DOCTYPE html><html data-theme="light"><head><meta charset="utf-8"><title>Circle</title>
 <meta name="viewport" content="width=device-width"><style>{css}</style></head><body>
-<figure id="fig-norm-circle"><img alt="still" src="data:,"><figcaption>Fig. 1</figcaption></figure>
+<figure id="fig-norm-circle"><picture><img alt="still" src="data:,"></picture><figcaption>Fig. 1</figcaption></figure>
 <script>{script}</script></body></html>"""
 
 pytestmark = pytest.mark.browser
@@ -80,10 +80,10 @@ def test_the_keyboard_is_enough(page):
 
 def test_it_takes_the_place_of_the_still_and_gives_it_back_on_paper(page):
     assert page.is_visible(".norm-circle")
-    assert not page.is_visible("figure > img")
+    assert not page.is_visible("figure > picture > img")
     page.emulate_media(media="print")
     assert not page.is_visible(".norm-circle")
-    assert page.eval_on_selector("figure > img", "i => getComputedStyle(i).display") != "none"
+    assert page.eval_on_selector("figure > picture > img", "i => getComputedStyle(i).display") != "none"
 
 
 def test_without_javascript_only_the_still_is_there(browser, file):
@@ -91,7 +91,7 @@ def test_without_javascript_only_the_still_is_there(browser, file):
     page = context.new_page()
     page.goto(file.as_uri())
     assert page.locator(".norm-circle").count() == 0
-    assert page.eval_on_selector("figure > img", "i => getComputedStyle(i).display") != "none"
+    assert page.eval_on_selector("figure > picture > img", "i => getComputedStyle(i).display") != "none"
     context.close()
 
 

@@ -14,7 +14,7 @@ from bitdoc.network import norms
 STATIC = Path(__file__).parents[2] / "docs" / "_static"
 PAGE = """<!DOCTYPE html><html data-theme="light"><head><meta charset="utf-8"><title>Explorer</title>
 <meta name="viewport" content="width=device-width"><style>{css}</style></head><body>
-<figure id="fig-norm-explorer"><img alt="still" src="data:,"><figcaption>Fig. 1</figcaption></figure>
+<figure id="fig-norm-explorer"><picture><img alt="still" src="data:,"></picture><figcaption>Fig. 1</figcaption></figure>
 <script>{script}</script></body></html>"""
 SHAPE = (3, 8, 2, 2)
 KINDS = [("batch", 4), ("layer", 1), ("instance", 8), *(("group", groups) for groups in (1, 2, 4, 8))]
@@ -273,11 +273,11 @@ def test_the_keyboard_is_enough(page):
 
 def test_it_takes_the_place_of_the_still_and_gives_it_back_on_paper(page):
     assert page.is_visible(".norm-explorer")
-    assert not page.is_visible("figure > img")
+    assert not page.is_visible("figure > picture > img")
     assert page.is_visible("figcaption")
     page.emulate_media(media="print")
     assert not page.is_visible(".norm-explorer")
-    assert page.eval_on_selector("figure > img", "i => getComputedStyle(i).display") != "none"
+    assert page.eval_on_selector("figure > picture > img", "i => getComputedStyle(i).display") != "none"
 
 
 def test_without_javascript_only_the_still_is_there(browser, file):
@@ -285,7 +285,7 @@ def test_without_javascript_only_the_still_is_there(browser, file):
     page = context.new_page()
     page.goto(file.as_uri())
     assert page.locator(".norm-explorer").count() == 0
-    assert page.eval_on_selector("figure > img", "i => getComputedStyle(i).display") != "none"
+    assert page.eval_on_selector("figure > picture > img", "i => getComputedStyle(i).display") != "none"
     context.close()
 
 

@@ -12,7 +12,7 @@ from built_site import ROOT, wire
 
 SECTIONS = ("transfer-learning", "architecture", "normalization", "mixup", "models")
 EXPECTED = (*SECTIONS, "index", "few-shot", "paper-vs-code", "run-it", "bibliography", "api/index", "gallery/index")
-LOADED = {"script": "src", "img": "src", "source": "src", "iframe": "src", "link": "href", "use": "href"}
+LOADED = {"script": "src", "img": "src", "source": "srcset", "iframe": "src", "link": "href", "use": "href"}
 LINKED_ONLY = {"canonical", "next", "prev", "search", "index", "author", "license", "alternate"}
 
 
@@ -96,10 +96,13 @@ def test_every_picture_has_alt_text(pages: dict[str, BeautifulSoup]) -> None:
 def test_every_figure_has_a_light_and_a_dark_picture(pages: dict[str, BeautifulSoup]) -> None:
     for page in pages.values():
         for figure in page.select("figure.bit-figure, .bit-figure-plain"):
-            assert [image["class"] for image in figure.select("img")] == [["only-light"], ["only-dark"]]
+            classes = [set(image["class"]) - {"narrow"} for image in figure.select("img")]
+            assert classes == [{"only-light"}, {"only-dark"}]
         for figure in page.select("figure.bit-figure"):
             pictures = [image["src"] for image in figure.select("img")]
             assert [link["href"] for link in figure.select("a.only-light, a.only-dark")] == pictures
+            narrow = [source["srcset"] for source in figure.select("picture > source[media^=screen]")]
+            assert narrow == [re.sub(r"\.(\w+)$", r"-narrow.\1", picture) for picture in pictures]
 
 
 def test_the_comparison_can_be_fetched_for_a_slide(site: Path, pages: dict[str, BeautifulSoup]) -> None:

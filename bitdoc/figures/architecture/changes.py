@@ -28,8 +28,8 @@ from bitdoc.network.resnet import (
 )
 
 _KEY = (
-    "Blue is the way around the branch. Solid orange: new or changed against the diagram on the left; dashed: without"
-    " counterpart on the right. Numbers are output channels, /2 a stride of 2, and :148 line 148 of `resnet.py`."
+    "Traced from the modules of `bitdoc`. Numbers are output channels, /2 a stride of 2, and :148 line 148 of"
+    " `resnet.py`. Solid orange: new or changed against the diagram before; dashed: without counterpart in the next."
 )
 
 
@@ -45,36 +45,39 @@ def three_blocks(channels: int, stride: int) -> dict[str, nn.Module]:
 
 @figure(
     "arch-blocks",
-    caption="A block that keeps its shape, traced from the modules of `bitdoc`. v2 takes norm and ReLU from the end of"
-    " v1 to the front of the branch, which leaves nothing but the addition on the shortcut; BiT exchanges norms and"
-    f" convolutions. {_KEY}",
+    caption="A block that keeps its shape. Blue: the way around the branch. Orange: what changes from one diagram to"
+    " the next, solid where it is new, dashed where it goes.",
+    measured=_KEY,
     alt="Three block diagrams. In ResNet v1 a batch norm ends the branch and a ReLU follows the addition. In v2 batch"
     " norm and ReLU open the branch and only the addition is left on the shortcut. BiT has the form of v2, with group"
     " norms and standardized convolutions.",
 )
 def draw_blocks() -> Figure:
     """Draw the three blocks at stride 1."""
-    return diagram.block_diagram(three_blocks(256, 1), (256, 32, 32))
+    finding = "v2 clears the shortcut; BiT exchanges norms and convolutions"
+    return diagram.block_diagram(three_blocks(256, 1), (256, 32, 32), finding)
 
 
 @figure(
     "arch-blocks-down",
-    caption="A block that halves the map and doubles the channels. v1 projects the raw input and normalizes the"
-    " projection; v2 (the CIFAR code) and BiT project after the first norm and ReLU. BiT's stride sits on the 3×3"
-    " convolution. Signs as in {numref}`fig-arch-blocks`.",
+    caption="A block that halves the map and doubles the channels; signs as in {numref}`fig-arch-blocks`. v2 and BiT"
+    " project after the first norm and ReLU, and BiT's stride sits on the 3×3 convolution.",
+    measured=f"{_KEY} v2 is the code for CIFAR.",
     alt="Three block diagrams with a 1 by 1 projection on the shortcut. In v1 the projection reads the input and a"
     " batch norm follows it. In v2 and BiT it reads the output of the first norm and ReLU. The stride of 2 is on the"
     " first 1 by 1 convolution in v1 and v2, on the 3 by 3 convolution in BiT.",
 )
 def draw_blocks_down() -> Figure:
     """Draw the three blocks at stride 2 with a projection."""
-    return diagram.block_diagram(three_blocks(128, 2), (128, 32, 32))
+    finding = "Where the shape changes, BiT projects after norm and ReLU, and strides later"
+    return diagram.block_diagram(three_blocks(128, 2), (128, 32, 32), finding)
 
 
 @figure(
     "arch-roots",
-    caption="The roots for large images. BiT's has no norm and no ReLU, so its outputs can be negative and the zeros"
-    " around them take part in the maximum. Signs as in {numref}`fig-arch-blocks`.",
+    caption="The roots for large images; signs as in {numref}`fig-arch-blocks`. BiT's outputs can be negative, so the"
+    " zeros around them take part in the maximum.",
+    measured=_KEY,
     alt="Two chains. v1, and v2 for ImageNet: 7 by 7 convolution, batch norm, ReLU, 3 by 3 max-pool with"
     " padding. BiT: 7 by 7 standardized convolution, one ring of zeros, 3 by 3 max-pool.",
 )
@@ -82,7 +85,7 @@ def draw_roots() -> Figure:
     """Draw the roots of v1, which v2's code for ImageNet keeps, and of BiT."""
     before = RootV1(64, norm("batch"), conv(standardized=False))
     roots = {"v1, and v2 for ImageNet": before, "BiT": Root(64, conv(standardized=True))}
-    return diagram.block_diagram(roots, (3, 128, 128))
+    return diagram.block_diagram(roots, (3, 128, 128), "BiT's root has no norm and no ReLU")
 
 
 @table(

@@ -215,7 +215,7 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], on_tr
 
 def _draw_box(ax: Axes, box: Box, place: tuple[float, float], new: bool, gone: bool) -> None:
     x, y = place
-    centered: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9.5, "zorder": 4}
+    centered: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": style.by_width(9.5, 8.5), "zorder": 4}
     if box.label in ("in", "out"):
         ax.text(x, y, "×".join(map(str, box.shape)), backgroundcolor=style.ink("paper"), **centered)
         return
@@ -233,11 +233,14 @@ def _draw_box(ax: Axes, box: Box, place: tuple[float, float], new: bool, gone: b
         )
     )
     below = "  ".join(filter(None, [box.detail, f":{box.line}" if box.line else ""]))
+    if style.by_width(False, True):
+        ax.text(x, y, f"{box.label}  {box.detail}".strip(), **centered)
+        return
     ax.text(x, y + 0.16, box.label, **centered)
     ax.text(x, y - 0.19, below, color=style.COLOURS["grey"], **(centered | {"fontsize": 9}))
 
 
-def block_diagram(blocks: Mapping[str, nn.Module], shape: tuple[int, int, int]) -> Figure:
+def block_diagram(blocks: Mapping[str, nn.Module], shape: tuple[int, int, int], finding: str = "") -> Figure:
     """Draw blocks side by side, each compared with its left neighbour.
 
     Parameters
@@ -246,12 +249,14 @@ def block_diagram(blocks: Mapping[str, nn.Module], shape: tuple[int, int, int]) 
         Title and block, from left to right.
     shape : tuple of int
         Shape ``(C, H, W)`` of one input to every block.
+    finding : str
+        What the diagram shows, in words above it.
 
     Returns
     -------
     Figure
-        Blue: the way around the branch. Solid orange outlines: new or changed against the diagram on the left. Dashed
-        ones: without counterpart in the diagram on the right. A number after a colon is a line of the source file.
+        Blue: the way around the branch. Solid orange outlines: new or changed against the diagram before. Dashed
+        ones: without counterpart in the next. A number after a colon is a line of the source file.
     """
     walked = {title: walk(block, shape) for title, block in blocks.items()}
     rows = 1 - min(y for boxes in walked.values() for _, y in _places(boxes).values())
@@ -259,7 +264,12 @@ def block_diagram(blocks: Mapping[str, nn.Module], shape: tuple[int, int, int]) 
     gone: dict[str, set[str]] = {title: set() for title in walked}
     for left, right in pairwise(walked):
         gone[left], new[right] = differences(walked[left], walked[right])
-    fig, axes = style.new(2.35 * len(walked), 0.46 * rows + 0.3, columns=len(walked), squeeze=False)
+    # Narrow, a box has one line of words, without the line of source; blocks with a shortcut stand below one another.
+    beside = 1 if any(x for boxes in walked.values() for x, _ in _places(boxes).values()) else len(walked)
+    narrow = ((0.26 * rows + 0.35) * len(walked) / beside, beside)
+    fig, axes = style.new(2.35 * len(walked), 0.46 * rows + 0.3, 1, len(walked), narrow, squeeze=False)
+    if finding:
+        style.headline(fig, finding)
     for ax, (title, boxes) in zip(axes[0], walked.items(), strict=True):
         draw_block(ax, boxes, new[title], gone[title])
         ax.set_ylim(0.6 - rows, 0.4)

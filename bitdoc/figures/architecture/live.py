@@ -64,15 +64,16 @@ def _padding_alt() -> str:
 
 @figure(
     "arch-padding",
-    caption="A root padded with minus infinity instead of zeros. Left: share of the root's outputs that differ at each"
-    " position, for 64-pixel images: the first row and the first column, where every window holds padding. (At even"
-    " sizes the last row of padding is never read.) Right: how far the network's pooled features move, for three"
-    " random networks (R50x0.25) and two random 1/f pictures each; the line joins the means. Small images suffer most.",
+    caption="A root padded with minus infinity instead of zeros: outputs that differ, by position, for 64-pixel"
+    " images; and how far the pooled features move, by the size of the image.",
+    measured="While the page is built: three random networks (R50x0.25) and two random 1/f pictures each; the line joins"
+    " the means. At even sizes the last row of padding is never read.",
     alt=_padding_alt,
 )
 def draw_padding() -> Figure:
     """Draw where the root's output changes, and by how much the features move."""
-    fig, (left, right) = style.new(7.2, 3.2, columns=2, gridspec_kw={"wspace": 0.08})
+    fig, (left, right) = style.new(7.2, 3.4, 1, 2, (5.8, 1), gridspec_kw={"wspace": 0.08})
+    style.headline(fig, "Wrong padding changes the rim, and moves the features of small images most")
     differs, _ = _padding_effect(64)
     left.set_title("outputs of the root that differ, %")
     picture = left.pcolormesh(100 * differs, cmap="cividis", edgecolors="face")

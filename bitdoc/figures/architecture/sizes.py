@@ -16,7 +16,7 @@ from bitdoc.figures import figure, style, table, value
 from bitdoc.literature.published import FIG5, OFFICIAL_ILSVRC, TIMM_PARAMETERS
 from bitdoc.network.resnet import OFFICIAL, PreActBottleneck, build, count_parameters
 
-_UPSTREAM = {"S": ("orange", "ILSVRC-2012"), "M": ("green", "ImageNet-21k"), "L": ("blue", "JFT-300M")}
+_UPSTREAM = {"S": "ILSVRC-2012", "M": "ImageNet-21k", "L": "JFT-300M"}
 
 
 def multiply_adds(model: nn.Module, side: int) -> dict[str, int]:
@@ -100,9 +100,9 @@ value("arch-width-cost")(lambda: f"{size('R50x3', 224) / size('R50x1', 224):.1f}
 
 @figure(
     "arch-strip",
-    caption="ResNet-50x3 on a 128×128 image with a 10-class head, measured on the modules. A square is a block, a"
-    " filled one changes the shape and has a projection on its shortcut. The last stage holds most of the parameters;"
-    " the operations (multiply-adds of convolutions and head) spread over all four.",
+    caption="ResNet-50x3 on a 128×128 image with a 10-class head. A square is a block; a filled one changes the shape"
+    " and has a projection on its shortcut.",
+    measured="Counted on the modules while the page is built; operations are the multiply-adds of convolutions and head.",
     alt="Vertical strip of R50x3 for a 128 by 128 image. The map shrinks from 128 to 4 pixels a side while channels"
     " grow from 3 to 6144. The last two stages hold over nine tenths of the parameters; the multiply-adds are spread"
     " over all four stages, with the largest share in the third.",
@@ -110,19 +110,23 @@ value("arch-width-cost")(lambda: f"{size('R50x3', 224) / size('R50x1', 224):.1f}
 def draw_strip() -> Figure:
     """Draw R50x3 from top to bottom, one row a part."""
     rows = parts("R50x3", 128, 10)
-    fig, axes = style.new(6.4, 4.9, columns=3, sharey=True, gridspec_kw={"width_ratios": [2, 1, 1]})
+    shares = style.by_width([2, 1, 1], [2.1, 1, 1])
+    fig, axes = style.new(6.4, 5.1, 1, 3, (4.8, 3), sharey=True, width_ratios=shares)
+    style.headline(fig, "The last stage holds most parameters, the operations are spread")
+    size = style.by_width(10, 8.5)
     for y, row in enumerate(rows):
-        axes[0].text(0, y, row.name, va="center", fontsize=10)
+        axes[0].text(0, y, row.name, va="center", fontsize=size)
         axes[0].text(
-            1, y, "×".join(map(str, row.shape)), va="center", ha="right", fontsize=10, color=style.COLOURS["blue"]
+            1, y, "×".join(map(str, row.shape)), va="center", ha="right", fontsize=size, color=style.COLOURS["blue"]
         )
         for block in range(row.blocks):
-            _draw_unit(axes[0], 0.17 + 0.05 * block, y + 0.27, changes_shape=block == 0)
+            _draw_unit(axes[0], 0.17 + style.by_width(0.05, 0.075) * block, y + 0.27, changes_shape=block == 0)
         if y:
             axes[0].annotate(
                 "", (0.08, y - 0.25), (0.08, y - 0.75), arrowprops={"arrowstyle": "-|>", "color": style.ink()}
             )
-    axes[0].set_title("part and its output\n(channels × height × width)", fontsize=10)
+    title = style.by_width("part and its output\n(channels × height × width)", "part, its output\n(C × H × W)")
+    axes[0].set_title(title, fontsize=size)
     _draw_shares(axes[1], [row.parameters / 1e6 for row in rows], "parameters", "M")
     _draw_shares(axes[2], [row.operations / 1e9 for row in rows], "multiply-adds", "G")
     axes[0].set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))
@@ -132,7 +136,7 @@ def draw_strip() -> Figure:
 
 def _draw_unit(ax: Axes, x: float, y: float, changes_shape: bool) -> None:
     face = style.COLOURS["orange"] if changes_shape else "none"
-    ax.plot(x, y, marker="s", markersize=7, markerfacecolor=face, markeredgecolor=style.COLOURS["orange"])
+    ax.plot(x, y, marker="s", markersize=style.by_width(7, 5.5), markerfacecolor=face, markeredgecolor=style.COLOURS["orange"])
 
 
 def _draw_shares(ax: Axes, amounts: list[float], title: str, unit: str) -> None:
@@ -140,8 +144,9 @@ def _draw_shares(ax: Axes, amounts: list[float], title: str, unit: str) -> None:
     for y, amount in enumerate(amounts):
         if amount:
             text = f"{amount:.2f}" if amount >= 0.005 else "< 0.01"
-            ax.text(0, y - 0.33, f"{text} {unit}", va="center", fontsize=9)
-    ax.set_title(f"{title}\n{sum(amounts):.1f} {unit} in all", fontsize=10)
+            ax.text(0, y - 0.33, f"{text} {unit}", va="center", fontsize=style.by_width(9, 8.5))
+    total = f"{sum(amounts):.1f} {unit}{style.by_width(' in all', '')}"
+    ax.set_title(f"{title}\n{total}", fontsize=style.by_width(10, 8.5))
     ax.axis("off")
 
 
@@ -176,45 +181,40 @@ def _bubbles_caption() -> str:
     values = FIG5.values["ILSVRC-2012"]
     small, large = (values["R152x4"][data] - values["R50x1"][data] for data in "SL")
     return (
-        "What size buys. Each bubble is a network: operations for one 224×224 image across, published top-1 accuracy on"
-        " ILSVRC-2012 up, area in proportion to the parameters. From R50x1 to R152x4, with"
-        f" {times:.0f} times the operations, accuracy gains {small:.1f} points on 1.3 million upstream images (S) and"
-        f" {large:.1f} on 300 million (L). Sources as in {{numref}}`tab-arch-sizes`; the hollow bubble is the README's"
-        " R152x2."
+        f"From R50x1 to R152x4, with {times:.0f} times the operations, BiT-S gains {small:.1f} points and BiT-L"
+        f" {large:.1f}. The area of a bubble is the number of parameters; the hollow one is the README's R152x2."
     )
 
 
 @figure(
     "arch-bubbles",
     caption=_bubbles_caption,
+    measured="Published top-1 accuracy on ILSVRC-2012; operations counted for one 224×224 image; sources as in"
+    " {numref}`tab-arch-sizes`.",
     alt="Accuracy against multiply-adds, three rising lines of bubbles. With ILSVRC-2012 upstream accuracy climbs from"
     " 76.8 to 81.3 percent and flattens; with ImageNet-21k from 80.0 to 85.4; with JFT-300M it starts below"
     " ImageNet-21k at 79.0 and ends above it at 87.8.",
 )
 def draw_bubbles() -> Figure:
     """Draw accuracy against operations, one line for each upstream data set."""
-    fig, ax = style.new(6.4, 4.4)
-    for upstream, (colour, data) in _UPSTREAM.items():
+    fig, ax = style.new(6.4, 4.4, narrow=(4.2, 1))
+    style.headline(fig, "Size pays the more, the more upstream images there are")
+    for upstream, data in _UPSTREAM.items():
+        colour = style.of(f"BiT-{upstream}")
         names = [name for name in OFFICIAL if _accuracy(name, upstream) is not None]
         names.sort(key=lambda name: size(name, 224))
         xs, ys = [size(name, 224) / 1e9 for name in names], [_accuracy(name, upstream) for name in names]
         paper = [name in FIG5.values["ILSVRC-2012"] for name in names]
-        areas = [count_parameters(name, 0) / 1e6 * 1.4 for name in names]
+        areas = [count_parameters(name, 0) / 1e6 * style.by_width(1.4, 0.8) for name in names]
         line = [(x, y) for x, y, kept in zip(xs, ys, paper, strict=True) if kept]
-        ax.plot(*zip(*line, strict=True), color=style.COLOURS[colour], linewidth=1, zorder=1)
-        faces = [to_rgba(style.COLOURS[colour], 0.6 if kept else 0) for kept in paper]
-        ax.scatter(xs, ys, s=areas, c=faces, edgecolors=style.COLOURS[colour], zorder=2)
-        ax.annotate(
-            f"{upstream}: {data}",
-            line[-1],
-            (24, 0),
-            textcoords="offset points",
-            color=style.COLOURS[colour],
-            va="center",
-        )
+        ax.plot(*zip(*line, strict=True), color=colour, linewidth=1, zorder=1)
+        faces = [to_rgba(colour, 0.6 if kept else 0) for kept in paper]
+        ax.scatter(xs, ys, s=areas, c=faces, edgecolors=colour, zorder=2)
+        style.label(ax, *line[-1], f"BiT-{upstream}\n{data}", colour, xytext=(style.by_width(24, 19), 0))
     for name in OFFICIAL:
-        ax.annotate(name, (size(name, 224) / 1e9, 74.5), ha="center", fontsize=9, rotation=90, va="bottom")
-    ax.set(xscale="log", xlim=(2.8, 900), ylim=(74.2, 89), xlabel="multiply-adds for one 224×224 image, billions")
+        foot = 74.5 if name in FIG5.values["ILSVRC-2012"] else style.by_width(74.5, 76.9)  # clear of its neighbor
+        ax.annotate(name, (size(name, 224) / 1e9, foot), ha="center", fontsize=9, rotation=90, va="bottom")
+    ax.set(xscale="log", xlim=(2.8, style.by_width(700, 1500)), ylim=(74.2, 89), xlabel="multiply-adds for one 224×224 image, billions")
     ax.set_ylabel("ILSVRC-2012 top-1 accuracy, %")
     ax.set_xticks([4, 10, 40, 100, 200], ["4", "10", "40", "100", "200"])
     ax.minorticks_off()

@@ -12,7 +12,7 @@ from bitdoc.figures.fewshot.common import (
     accuracies,
     records_of,
 )
-from bitdoc.figures.style import COLOURS, label, new
+from bitdoc.figures.style import COLOURS, by_width, headline, label, new
 from bitdoc.literature import published
 from bitdoc.records import runs
 
@@ -119,17 +119,17 @@ def _alt() -> str:
 @figure(
     "few-shot",
     caption=(
-        "CIFAR-10 accuracy by network, with 5 labeled images of each class (solid) and with 1 (dashed); a color for "
-        "each upstream set. Left: published {cite:p}`kolesnikov2020bit`. Right: measured here, with upstream sets of "
-        "10,000 and 100,000 small images, and none."
+        "CIFAR-10 accuracy by network, with 5 labeled images of each class (solid) and with 1 (dashed): published "
+        "{cite:p}`kolesnikov2020bit`, and measured here after 10,000, 100,000 or no upstream images."
     ),
     alt=_alt,
     measured=_measured_how,
 )
 def few_shot() -> Figure:
     """Fig. 6 for CIFAR-10, published and measured, in the paper's layout."""
-    fig, axes = new(7.6, 4.4, columns=2, sharey=True)
+    fig, axes = new(7.6, 4.4, 1, 2, (7.4, 1), sharey=True)
     _published(axes[0])
     _measured(axes[1])
-    fig.suptitle("A network's past is worth more the more it has seen", x=0.01, ha="left", fontsize=12)
+    axes[1].set_ylabel(by_width("", "CIFAR-10 top-1 accuracy, %"))
+    headline(fig, "A network's past is worth more the more it has seen")
     return fig

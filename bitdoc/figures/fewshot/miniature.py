@@ -13,7 +13,7 @@ from bitdoc.figures.fewshot.common import (
     records_of,
     times,
 )
-from bitdoc.figures.style import COLOURS, new
+from bitdoc.figures.style import COLOURS, by_width, headline, new
 from bitdoc.records import runs
 from bitdoc.studies.fewshot import which_runs
 
@@ -57,16 +57,16 @@ def _alt() -> str:
 )
 def miniature() -> Figure:
     """Accuracy of the shipped network against the number of examples, beside its two rivals."""
-    fig, ax = new(7.2, 3.6)
+    fig, ax = new(7.2, 3.6, narrow=(3.6, 1))
+    headline(fig, "Ten pictures with a past beat a hundred without")
     for (_, records), colour, text, shift in zip(_series(), _COLOURS, _LABELS, (6, -6, 0), strict=True):
         if records:
             draw_runs(ax, records, COLOURS[colour], text, xytext=(8, shift))
     ax.set_xscale("log")
-    ax.set_xlim(0.9, 15)
+    ax.set_xlim(0.9, by_width(14, 24))
     ax.set_xticks(which_runs.MORE_SHOTS, [str(k) for k in which_runs.MORE_SHOTS])
     ax.minorticks_off()
     ax.set(ylim=(0, 60), xlabel="examples per class", ylabel="CIFAR-10 top-1 accuracy, %")
-    ax.set_title("Ten pictures with a past beat a hundred without")
     ax.grid(axis="y")
     return fig
 

@@ -13,7 +13,7 @@ from bitdoc.figures.fewshot.common import (
     points,
     records_of,
 )
-from bitdoc.figures.style import COLOURS, ink, label, new
+from bitdoc.figures.style import COLOURS, by_width, headline, ink, label, new
 from bitdoc.literature import published
 from bitdoc.records import runs
 from bitdoc.studies.fewshot import which_runs
@@ -24,7 +24,7 @@ UPSTREAM = {"S": "orange", "M": "green", "L": "blue"}
 #: moves the line to the right; a network and its parent would cover each other.
 MEASURED = {
     "BiT-T-R50x3": ("purple", "Tiny ImageNet", 9, 1.0),
-    "BiT-T-R50x1": ("yellow", "its parent, R50x1", -5, 1.12),
+    "BiT-T-R50x1": ("yellow", "its parent, R50x1", -7, 1.12),
     "R50x3": ("grey", "no transfer", 0, 1.0),
     "BiT-S-R50x3": ("orange", "BiT-S", 0, 1.0),
     "BiT-M-R50x3": ("green", "BiT-M", 0, 1.0),
@@ -49,7 +49,7 @@ def _is_grown(record: runs.RunRecord) -> bool:
 def _axis(ax: Axes, title: str) -> None:
     ax.set_title(title)
     ax.set_xscale("log")
-    ax.set_xlim(0.8, 85)
+    ax.set_xlim(0.8, by_width(85, 140))
     ax.set_xticks(which_runs.SHOTS, [str(k) for k in which_runs.SHOTS])
     ax.minorticks_off()
     ax.set_xlabel("examples per class")
@@ -111,18 +111,19 @@ def _alt() -> str:
 @figure(
     "few-shot-r50x3",
     caption=(
-        "ResNet-50x3 on CIFAR-10 by number of examples. Left: published {cite:p}`kolesnikov2020bit,cicorias`. Right: "
-        "measured here, grown from R50x1, beside that parent and random weights."
+        "ResNet-50x3 on CIFAR-10 by number of examples: published {cite:p}`kolesnikov2020bit,cicorias`, and measured "
+        "here, grown from R50x1, beside that parent and random weights."
     ),
     alt=_alt,
     measured=_measured_how,
 )
 def r50x3() -> Figure:
     """Accuracy of R50x3 against examples per class: published on the left, measured here on the right."""
-    fig, axes = new(7.6, 4.2, columns=2, sharey=True)
+    fig, axes = new(7.6, 4.2, 1, 2, (7.0, 1), sharey=True)
     _draw_published(axes[0])
     _draw_measured(axes[1])
-    fig.suptitle("R50x3: four more pictures of each class are worth more than a larger upstream set", x=0.01, ha="left")
+    axes[1].set_ylabel(by_width("", "CIFAR-10 top-1 accuracy, %"))
+    headline(fig, "R50x3: four more pictures of each class are worth more than a larger upstream set")
     return fig
 
 

@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 
 from bitdoc.figures import figure
-from bitdoc.figures.style import COLOURS, MEANINGS, ink
+from bitdoc.figures.style import COLOURS, MEANINGS, headline, ink, new
 from bitdoc.studies.fewshot import ten_pictures
 
 _BARS = {
@@ -60,19 +60,18 @@ def _alt() -> str:
 def still() -> Figure:
     """Ten pictures on the left, three bars on the right."""
     pictures, right = middling_deal()
-    fig = Figure(figsize=(7.2, 2.1), layout="constrained")
-    left, ax = fig.subplots(1, 2, width_ratios=(5, 6))
+    fig, (left, ax) = new(7.2, 2.3, 1, 2, (3.8, 1), width_ratios=(5, 6))
+    headline(fig, f"Pre-training lets ten pictures name {right['pre-trained features']} of 200 others")
     left.imshow(pictures.reshape(2, 5, 32, 32, 3).swapaxes(1, 2).reshape(64, 160, 3))
     left.set_axis_off()
-    left.set_title("Ten labeled pictures", fontsize=11)
+    left.set_title("ten labeled pictures")
     ground = {"fc": ink("paper"), "ec": "none", "pad": 0.5}
     for row, (name, colour) in enumerate(_BARS.items()):
         ax.barh(row, right[name], color=COLOURS[colour], height=0.42)
         ax.text(0, row - 0.34, name, va="bottom", fontsize=9.5, bbox=ground)
-        ax.text(right[name] + 1, row, str(right[name]), va="center", fontsize=10)
+        ax.text(right[name] + 1, row, str(right[name]), va="center", fontsize=10, bbox=ground)
     ax.axvline(20, color=ink(), lw=1, ls=":")
     ax.text(20.5, 2.48, "guessing", va="center", fontsize=9.5)
     ax.set(xlim=(0, 75), ylim=(2.65, -0.75), yticks=[])
     ax.set_xlabel("named rightly, of 200 test pictures")
-    ax.set_title(f"name {right['pre-trained features']} of 200 others, after pre-training", fontsize=11)
     return fig

@@ -20,9 +20,9 @@ def _changes() -> dict[str, list[float]]:
 
 @figure(
     "transfer-layers",
-    caption="Freeze the first layers of a trained network, train the rest anew, and compare with a network trained on "
-    "the target alone. The eight-layer network of {cite:t}`yosinski2014transferable`; values from its authors' "
-    "training logs and notebook {cite:p}`yosinski2014code`.",
+    caption="The first layers of a trained network are frozen, the rest is trained anew: what that costs against a "
+    "network trained on the target alone. Eight layers, {cite:t}`yosinski2014transferable`.",
+    measured="Published: values from the authors' training logs and notebook {cite:p}`yosinski2014code`.",
     alt=lambda: (
         "Three lines over the number of frozen layers. Frozen layers from the very same task cost up to "
         f"{-min(_changes()['same']):.1f} points in the middle of the network and next to nothing at its end. From "
@@ -33,7 +33,8 @@ def _changes() -> dict[str, list[float]]:
 )
 def layers() -> Figure:
     """Change of accuracy against the number of frozen layers, for three distances between the tasks."""
-    fig, ax = style.new(5.8, 4.0)
+    fig, ax = style.new(5.8, 4.0, narrow=(3.9, 1))
+    style.headline(fig, "The more layers are frozen, the more a distant task loses")
     labels = {
         "same": ("same task", "grey", -9),
         "random": ("other classes,\nsplit at random", "blue", 0),
@@ -42,14 +43,14 @@ def layers() -> Figure:
     for name, changes in _changes().items():
         text, colour, shift = labels[name]
         ax.plot(range(1, 8), changes, "o-", color=style.COLOURS[colour])
-        style.label(ax, 7, changes[-1], text, style.COLOURS[colour], fontsize=10, xytext=(6, shift))
+        style.label(ax, 7, changes[-1], text, style.COLOURS[colour], fontsize=style.by_width(10, 9), xytext=(6, shift))
     ax.axhline(0, color=style.ink(), linewidth=1)
     ax.set(
-        xlim=(0.7, 9.1),
+        xlim=(0.7, style.by_width(9.1, 11.2)),
         xticks=range(1, 8),
         xlabel="layers carried over and frozen",
         ylabel="change of top-1 accuracy, points",
     )
-    ax.xaxis.set_label_coords(0.38, -0.13)
+    ax.xaxis.set_label_coords(style.by_width(0.38, 0.5), -0.13)
     ax.grid(axis="y")
     return fig

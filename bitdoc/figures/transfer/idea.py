@@ -58,35 +58,39 @@ def _frame(left: float, bottom: float) -> list[tuple[float, float]]:
 
 @figure(
     "transfer-idea",
-    caption="The idea. Upstream, once: a network learns to name millions of images. Its last layer, the head, knows "
-    "those classes only and is thrown away. Downstream, for each task: a copy of the remaining weights (blue) gets a "
-    "new head (green), and training goes on with the task's few images. Numbers upstream are those of BiT-M "
-    "{cite:p}`kolesnikov2020bit`.",
+    caption="The idea. Blue: weights learned upstream and carried over. The last layer, the head, is thrown away "
+    "(orange); each task gets a new one (green). Upstream numbers are those of BiT-M {cite:p}`kolesnikov2020bit`.",
     alt="Left, a pile of 14 million labeled images leads to a network whose head for 21 thousand classes is crossed "
     "out. Three arrows lead from its body to three copies on the right, each with a new small head: 10 kinds of things "
     "in CIFAR-10, 37 breeds of pets, 45 kinds of places seen from above. Their tasks have 10 to 50,000 images.",
 )
 def idea() -> Figure:
     """Upstream images, weights, the head exchanged, and three tasks."""
-    fig, ax = style.new(7.2, 3.9)
-    ax.set(xlim=(0, 10.6), ylim=(0, 5.2))
+    fig, ax = style.new(7.2, 3.9, narrow=(5.4, 1))
+    ax.set(xlim=(0, style.by_width(10.6, 5.25)), ylim=style.by_width((0, 5.2), (-3.9, 4.1)))
     ax.axis("off")
-    ax.text(0.1, 4.95, "Upstream, once", fontsize=11, weight="bold", va="top")
-    ax.text(5.7, 4.95, "Downstream, for each task", fontsize=11, weight="bold", va="top")
+    heading = {"fontsize": style.by_width(11, 10), "weight": "bold", "va": "top"}
+    ax.text(0.1, style.by_width(4.95, 4.05), "Upstream, once", **heading)
+    left, top, rows = style.by_width((5.7, 4.95, (3.85, 2.4, 0.95)), (0.75, 0.1, (-0.95, -2.15, -3.35)))
+    ax.text(left, top, "Downstream, for each task", **heading)
+    if style.by_width(False, True):  # the weights go down to the tasks, between the words
+        ax.plot((2.45, 2.45, 0.3, 0.3), (1.85, 0.4, 0.4, rows[-1]), color=style.ink(), linewidth=1.3)
+    small = style.by_width(10, 9)
     _pictures(ax, 0.1, 2.0)
-    ax.text(0.1, 1.7, "14 million\nlabeled images", fontsize=10, va="top")
+    ax.text(0.1, 1.7, "14 million\nlabeled images", fontsize=small, va="top")
     _arrow(ax, (1.75, 2.6), (2.2, 2.6))
     _body(ax, 2.2, 2.6, 1.7, 1.6)
-    ax.text(2.98, 2.6, "weights", fontsize=10, ha="center", va="center")
+    ax.text(2.98, 2.6, "weights", fontsize=small, ha="center", va="center")
     _head(ax, 4.0, 2.6, "orange", 1.2, gone=True)
     ax.plot([3.92, 4.34], [1.95, 3.25], color=style.COLOURS["orange"], linewidth=1.6)
-    ax.text(2.75, 1.5, "head for 21,000\nclasses: thrown away", color=style.COLOURS["orange"], fontsize=10, va="top")
-    for y, (classes, source) in zip((3.85, 2.4, 0.95), _TASKS, strict=True):
-        _arrow(ax, (4.5, 2.6 + (y - 2.6) * 0.12), (5.6, y))
-        _body(ax, 5.7, y, 1.1, 0.85)
-        _head(ax, 6.9, y, "green", 0.6)
-        ax.text(7.3, y + 0.22, classes, fontsize=10, va="center", color=style.COLOURS["green"])
-        ax.text(7.3, y - 0.22, source, fontsize=9.5, va="center")
+    ax.text(2.75, 1.5, "head for 21,000\nclasses: thrown away", color=style.COLOURS["orange"], fontsize=small, va="top")
+    for y, (classes, source) in zip(rows, _TASKS, strict=True):
+        _arrow(ax, style.by_width((4.5, 2.6 + (y - 2.6) * 0.12), (0.3, y)), (left - 0.1, y))
+        _body(ax, left, y, 1.1, 0.85)
+        _head(ax, left + 1.2, y, "green", 0.6)
+        ax.text(left + 1.6, y + 0.22, classes, fontsize=small, va="center", color=style.COLOURS["green"])
+        source = source.replace(": ", style.by_width(": ", ":\n"))
+        ax.text(left + 1.6, y + style.by_width(-0.08, 0.06), source, fontsize=small, va="top")
     return fig
 
 
@@ -106,15 +110,18 @@ def group_mean(start: str, amount: str, group: str) -> float:
     return sum(tasks) / len(tasks)
 
 
-def _when_caption() -> str:
+_WHEN_CAPTION = (
+    "A ResNet-50 from random weights and from ImageNet's. Mean accuracy over the seven natural (similar) and the eight "
+    "structured (different) tasks of VTAB, from its authors' results {cite:p}`google2020vtab`. The advice is ours."
+)
+
+
+def _when_measured() -> str:
     middle = [f"{group_mean(start, amount, 'specialized'):.1f}" for amount in ("few", "all") for start in _STARTS]
     return (
-        "When to do what. One ResNet-50, fine-tuned from random weights and from weights trained on all of ImageNet "
-        "(ILSVRC-2012), with 1,000 images a task and with each task's whole training set; mean accuracy over the seven "
-        "natural (left) and the eight structured tasks (right) of VTAB, computed from its authors' table of results "
-        "{cite:p}`google2020vtab`. On the four specialized tasks (medical and satellite images) the start lifts "
-        f"accuracy from {middle[0]} to {middle[1]}% with 1,000 images, from {middle[2]} to {middle[3]}% with all. The "
-        "advice is ours."
+        "Fine-tuned with 1,000 images a task and with each task's whole training set; ImageNet is ILSVRC-2012. On the "
+        "four specialized tasks, medical and satellite images, the start lifts accuracy from "
+        f"{middle[0]} to {middle[1]}% with 1,000 images, from {middle[2]} to {middle[3]}% with all."
     )
 
 
@@ -127,10 +134,11 @@ def _when_alt() -> str:
     return "Two by two panels, accuracy from random weights against pre-trained weights. " + "; ".join(told) + "."
 
 
-@figure("transfer-when", caption=_when_caption, alt=_when_alt)
+@figure("transfer-when", caption=_WHEN_CAPTION, alt=_when_alt, measured=_when_measured)
 def when() -> Figure:
     """Two by two: how much data against how similar, the gain in each and what to do."""
-    fig, axes = style.new(7.2, 3.9, 2, 2, sharex=True)
+    fig, axes = style.new(7.2, 4.1, 2, 2, narrow=(5.8, 1), sharex=True)
+    style.headline(fig, "Transfer buys most where images are few and the task is similar")
     columns = {
         "natural": "Similar: what is in the photograph?",
         "structured": "Different: how many? how far?",
@@ -139,11 +147,12 @@ def when() -> Figure:
     for line, amount in zip(axes, rows, strict=True):
         for ax, group in zip(line, columns, strict=True):
             _draw_gain(ax, amount, group)
-            if amount == "few":
-                ax.set_title(columns[group], fontsize=10.5, weight="bold")
-            else:
-                ax.set_xlabel("accuracy, %")
-        line[0].set_ylabel(rows[amount], fontsize=10.5, weight="bold")
+            ax.set_title(f"{columns[group].partition(':')[0]}, {rows[amount]}" if style.by_width(False, True) else "")
+            if style.by_width(amount == "few", False):
+                ax.set_title(columns[group], fontsize=10.5)
+        line[0].set_ylabel(style.by_width(rows[amount], ""), fontsize=10.5)
+    for ax in style.by_width(axes[1], axes[1, 1:]):
+        ax.set_xlabel("accuracy, %")
     return fig
 
 
@@ -154,10 +163,10 @@ def _draw_gain(ax: Axes, amount: str, group: str) -> None:
     ax.plot(end, 1, "o", color=style.COLOURS["blue"], markersize=7)
     ax.text(start - 2, 1, f"{start:.0f}", color=style.COLOURS["grey"], ha="right", va="center")
     ax.text(end + 2, 1, f"{end:.0f}", color=style.COLOURS["blue"], ha="left", va="center")
-    ax.text((start + end) / 2, 1.17, f"+{end - start:.0f}", color=style.COLOURS["blue"], ha="center", fontsize=12)
+    ax.text((start + end) / 2, 1.17, f"+{end - start:.0f}", color=style.COLOURS["blue"], ha="center", fontsize=style.by_width(12, 10))
     if (amount, group) == ("few", "natural"):
         ax.text(start, 1.17, "random", color=style.COLOURS["grey"], ha="center", fontsize=9.5)
         ax.text(end, 1.17, "ImageNet", color=style.COLOURS["blue"], ha="center", fontsize=9.5)
-    ax.text(2, 0.66, _ADVICE[amount, group], fontsize=9.5, va="top", linespacing=1.3)
+    ax.text(2, 0.66, _ADVICE[amount, group], fontsize=style.by_width(9.5, 8.5), va="top", linespacing=1.3)
     ax.set(xlim=(0, 105), ylim=(0.1, 1.5), yticks=[])
     ax.spines["left"].set_visible(False)

@@ -46,9 +46,9 @@ def empty_place(ax: Axes, *commands: str) -> None:
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set(visible=True, linestyle=(0, (4, 4)), color=style.COLOURS["grey"])
-    lines = [line for command in commands for line in ("", *textwrap.wrap(command, 52, subsequent_indent="    "))]
-    text = "\n".join(["not measured yet; the command that fills this place:", *lines])
-    ax.text(0.04, 0.5, text, transform=ax.transAxes, va="center", fontsize=9.5)
+    lines = [line for command in commands for line in ("", *textwrap.wrap(command, style.by_width(52, 36), subsequent_indent="    "))]
+    text = "\n".join([style.wrapped("not measured yet; the command that fills this place:", 36), *lines])
+    ax.text(0.04, 0.5, text, transform=ax.transAxes, va="center", fontsize=style.by_width(9.5, 8.5))
 
 
 def _missing() -> dict[str, str]:
@@ -60,9 +60,8 @@ def _missing() -> dict[str, str]:
 def _ways_caption() -> str:
     missing = "; ".join(f"{label} (`{command}`)" for label, command in _missing().items())
     return (
-        f"Three ways to use a few labeled CIFAR-10 images with a small R26x0.5: all weights of {MODEL} fine-tuned, "
-        "its features frozen under a linear classifier, or the same network from random weights. Lines join medians "
-        f"over random subsets, bands span all of them. {runs.provenance(_all_records())}"
+        f"All weights of {MODEL} fine-tuned; its features frozen under a linear classifier; the same small network, "
+        "R26x0.5, from random weights. Lines join medians over random subsets, bands span them all."
         + (f" Not measured yet: {missing}." if missing else "")
     )
 
@@ -104,10 +103,10 @@ def scratch_at_ten() -> str:
     return _median_at_ten("from scratch")
 
 
-@figure("transfer-ways", caption=_ways_caption, alt=_ways_alt)
+@figure("transfer-ways", caption=_ways_caption, alt=_ways_alt, measured=lambda: runs.provenance(_all_records()))
 def ways() -> Figure:
     """Accuracy against examples per class, one line for each way."""
-    fig, ax = style.new(5.8, 4.0)
+    fig, ax = style.new(5.8, 4.0, narrow=(3.7, 1))
     missing = _missing()
     if len(missing) == len(WAYS):
         empty_place(ax, *missing.values())
@@ -115,12 +114,15 @@ def ways() -> Figure:
     for label, model, method, colour in WAYS:
         if label not in missing:
             _draw_way(ax, label, _accuracies(_records(model, method)), style.COLOURS[colour])
-    ax.set(xscale="log", xlim=(0.9, 19), xlabel="labeled images per class", ylabel="top-1 accuracy on CIFAR-10, %")
+    ax.set(xscale="log", xlim=(0.9, style.by_width(19, 27)), xlabel="labeled images per class")
+    ax.set_ylabel("top-1 accuracy on CIFAR-10, %")
     ax.set_xticks([1, 2, 5, 10], ["1", "2", "5", "10"])
     ax.minorticks_off()
     ax.grid(axis="y")
     if missing:
-        ax.set_title("not measured yet: " + ", ".join(missing), fontsize=10)
+        ax.set_title(style.wrapped("not measured yet: " + ", ".join(missing)))
+    else:
+        style.headline(fig, "With few images, pre-trained weights lead at every number")
     return fig
 
 
@@ -131,7 +133,7 @@ def _draw_way(ax: Axes, label: str, accuracies: dict[int, list[float]], colour: 
     ax.plot(shots, medians, "o-", color=colour)
     # Fine-tuning and probe end close together; their labels stand above and below the ends.
     shift = {"fine-tuned": 7, "linear probe": -7}.get(label, 0)
-    style.label(ax, shots[-1], medians[-1], label, colour, fontsize=10, xytext=(6, shift))
+    style.label(ax, shots[-1], medians[-1], label, colour, fontsize=style.by_width(10, 9), xytext=(6, shift))
 
 
 #: Examples of each class that the network of the map was fine-tuned on, and those of the run it is compared with.
@@ -158,15 +160,23 @@ def _features_caption() -> str:
     record = _map_record()
     if record is None:
         return f"Features of {MODEL} before and after fine-tuning. {runs.provenance([])}"
+    return (
+        f"CIFAR-10 test images in the features of a {WAYS[2][1]}: from random weights, of {MODEL}, and fine-tuned. "
+        "Like features lie near each other; the percentage says how often the nearest image has the same class."
+    )
+
+
+def _features_measured() -> str:
+    record = _map_record()
+    if record is None:
+        return ""
     setting = record.setting
     few = [other for other in (_map_record(_FEW),) if other is not None]
     return (
-        f"CIFAR-10 test images in the features of a {WAYS[2][1]} with random weights, with those of {MODEL}, and after "
-        f"fine-tuning on {setting['examples_per_class']:,} other images of each class. The maps lay {setting['drawn']} "
+        f"Fine-tuned on {setting['examples_per_class']:,} other images of each class. The maps lay {setting['drawn']} "
         "images of each class out so that neighbors stay neighbors (t-SNE, {cite:t}`vandermaaten2008visualizing`); far "
-        f"distances mean nothing. The percentages are not read off the maps: for {setting['test_images']:,} images and "
-        "in all features they say how often the nearest other image has the same class; guessing gives 10%. "
-        f"{runs.provenance([record, *few])}"
+        "distances mean nothing. The percentages are not read off the maps: they count the nearest other image, in all "
+        f"features, of {setting['test_images']:,} images; guessing gives 10%. {runs.provenance([record, *few])}"
     )
 
 
@@ -182,7 +192,7 @@ def _features_alt() -> str:
     )
 
 
-@figure("transfer-features", caption=_features_caption, alt=_features_alt)
+@figure("transfer-features", caption=_features_caption, alt=_features_alt, measured=_features_measured)
 def features() -> Figure:
     """Three maps of the same test images, with the share of nearest neighbors that agree."""
     record = _map_record()
@@ -190,11 +200,14 @@ def features() -> Figure:
         fig, ax = style.new(5.8, 2.4)
         empty_place(ax, f"python -m bitdoc.studies.transfer.feature_map --model {MODEL} --shots {_MANY}")
         return fig
-    fig, axes = style.new(7.2, 3.5, 1, 3)
+    fig, axes = style.new(7.2, 3.7, 1, 3, narrow=(7.6, 1))
+    style.headline(fig, "Pre-training, then fine-tuning draw images of one class together")
     for ax, when in zip(axes, WHEN, strict=True):
         _draw_map(ax, record, when)
-        ax.set_title(f"{when}: {record.result['agreement'][when]:.0f}%", fontsize=10.5)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9, markerscale=1.4)
+        ax.set_title(f"{when}: {record.result['agreement'][when]:.0f}%")
+    handles = axes[0].get_legend_handles_labels()
+    columns = style.by_width(5, 3)
+    fig.legend(*handles, loc="outside lower center", ncols=columns, fontsize=9, markerscale=1.4, columnspacing=1)
     return fig
 
 
