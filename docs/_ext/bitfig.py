@@ -104,9 +104,7 @@ def visit_picture(self: HTML5Translator, node: picture) -> None:
     if isinstance(node.parent, choice) and "narrow" in node["classes"]:
         self.body.append(f'<source media="{NARROW}" srcset="{uri}" width="{size["width"]}" height="{size["height"]}">')
         return
-    self.body.append(
-        self.emptytag(node, "img", "", src=uri, alt=node["alt"], loading="lazy", decoding="async", **size)
-    )
+    self.body.append(self.emptytag(node, "img", "", src=uri, alt=node["alt"], loading="lazy", decoding="async", **size))
 
 
 def visit_choice(self: HTML5Translator, node: choice) -> None:

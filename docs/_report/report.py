@@ -39,7 +39,8 @@ INSTALLED = (
 )
 ONLY_ON_SCREEN = (
     "script, link, noscript, source, a.headerlink, .only-dark, button, .bit-figure-source, .copybtn, "
-    ".sd-summary-state-marker, [data-hyperrule], .reading-time, .cell.tag_remove-input, p:has(> a.download), #cards, details"
+    ".sd-summary-state-marker, [data-hyperrule], .reading-time, .cell.tag_remove-input, p:has(> a.download), #cards, "
+    "details"
 )
 #: Running text is what is left of a section without these.
 NOT_TEXT = "figure, table, details, aside, pre, .cell, .pst-scrollable-table-container"

@@ -85,8 +85,9 @@ def crossing(fig: Figure, box: Bbox) -> str:
             if not line.get_visible() or line.get_linestyle() in ("None", " ", "") or within is None:
                 continue
             path = line.get_transform().transform_path(line.get_path())
-            covered = any(_hides(patch, line, box) for patch in ax.patches)
-            if len(path.vertices) > 1 and not covered and path.intersects_bbox(within, filled=False):
+            if len(path.vertices) < 2 or not path.intersects_bbox(within, filled=False):
+                continue
+            if not any(_hides(patch, line, box) for patch in ax.patches):
                 return f"the line {line.get_label()!r} of {ax.get_title(loc='left')!r}"
     return ""
 

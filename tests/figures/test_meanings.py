@@ -11,15 +11,16 @@ from matplotlib.text import Text
 from bitdoc import figures
 from bitdoc.figures import style
 
-#: Figures of pages whose names follow the style; a page that is drawn anew joins them.
-FOLLOWING = ("few-shot", "few-shot-r50x3", "arch-bubbles", "rivals-size")
+#: Short names, as labels have them.
+SHORT = {"BN": "batch norm", "GN": "group norm", "WS": "weight standardization"}
 
 
 def misnamed(id: str, theme: str) -> list[str]:
     """Labels of a figure that begin with a name and have neither its color nor that of ink."""
     with style.use(theme):
         fig = figures.draw(id, theme)
-        allowed = {name: {style.words(style.of(name)), style.of(name)} for name in style.MEANINGS}
+        names = {name: name for name in style.MEANINGS} | SHORT
+        allowed = {name: {style.words(style.of(full)), style.of(full)} for name, full in names.items()}
         plain = {style.ink(), style.COLOURS["grey"], style.words(style.COLOURS["grey"])}
     wrong = []
     for text in fig.findobj(Text):
@@ -27,12 +28,12 @@ def misnamed(id: str, theme: str) -> list[str]:
             found = to_hex(text.get_color()).upper()
             named = re.match(rf"{re.escape(name)}\b", text.get_text(), re.IGNORECASE)
             if named and found not in {color.upper() for color in colors | plain}:
-                wrong.append(f"{text.get_text()!r} in {found}, not {style.MEANINGS[name]}")
+                wrong.append(f"{text.get_text()!r} in {found}, not {style.MEANINGS[names[name]]}")
     return wrong
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("id", FOLLOWING)
+@pytest.mark.parametrize("id", figures.registry())
 def test_a_name_has_its_color(id: str, theme: str) -> None:
     assert misnamed(id, theme) == []
 

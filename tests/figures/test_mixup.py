@@ -167,7 +167,7 @@ def test_the_kept_batch_is_mixed_with_a_permutation_of_itself():
     np.testing.assert_array_equal(shown[1], shown[0][list(batch.PARTNER)])
     np.testing.assert_allclose(shown[2], 0.7 * shown[0] + 0.3 * shown[1], atol=0.51)
     assert fig.axes[8].get_xlabel() == "0.7 airplane\n0.3 cat"
-    assert "CIFAR-10 test images" in figures.registry()["mixup-batch"].caption
+    assert "CIFAR-10 test images" in figures.registry()["mixup-batch"].measured
 
 
 def test_the_batch_can_be_made_anew(no_data, monkeypatch):

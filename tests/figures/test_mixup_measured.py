@@ -169,7 +169,7 @@ def test_boundaries_lie_where_the_map_is_undecided():
 def test_without_runs_a_measured_figure_is_an_empty_place_with_its_command(no_runs, id):
     assert f"examples/plot_mixup_{MEASURED[id]}.py --run" in texts(figures.draw(id))
     entry = figures.registry()[id]
-    assert "Not measured yet" in entry.caption
+    assert "Not measured yet" in entry.measured
     assert entry.alt == common.NOTHING
 
 

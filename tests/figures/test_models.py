@@ -319,7 +319,7 @@ def test_learning_is_empty_without_a_run_and_drawn_with_one(no_runs, small_recor
     true = [len(target["labels"]) for target in rectangles.held_out()[1][:6]]
     found = [len(answer["labels"]) for answer in record.result["found"]]
     assert [len(ax.patches) for ax in pictures] == [sum(pair) for pair in zip(true, found, strict=True)]
-    assert "1 run on CPU" in figures.registry()["retinanet-learns"].caption
+    assert "1 run on CPU" in figures.registry()["retinanet-learns"].measured
 
 
 def test_the_code_cell_of_the_page_runs_and_shows_five_levels():

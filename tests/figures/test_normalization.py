@@ -312,7 +312,7 @@ def test_without_runs_the_place_is_empty_and_names_the_command(results, id):
     assert "--run" in text
     assert "not been made" in text
     assert "not been made" in figures.registry()[id].alt
-    assert "No runs yet" in figures.registry()[id].caption
+    assert "No runs yet" in figures.registry()[id].measured
     assert figures.values()["norm-gain-ws-2"]() == figures.values()["norm-acc-bn-2"]() == "(not measured)"
     assert figures.values()["norm-equal-acc-gn-2"]() == figures.values()["norm-trained-offset-gn"]() == "(not measured)"
 

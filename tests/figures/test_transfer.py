@@ -190,7 +190,7 @@ def test_without_runs_the_place_is_empty_and_names_the_commands(no_runs):
     for _, model, _, _ in measured.WAYS:
         assert f"plot_few_shot_cifar10.py --run --model {model}" in flat
     assert "empty place" in figures.registry()["transfer-ways"].alt
-    assert "No runs yet." in figures.registry()["transfer-ways"].caption
+    assert "No runs yet." in figures.registry()["transfer-ways"].measured
     assert figures.values()["ways-fine-tune"]() == "(not measured yet)"
     assert "bitdoc.studies.transfer.feature_map" in texts(figures.draw("transfer-features"))
 
@@ -205,7 +205,7 @@ def test_runs_are_drawn_as_medians_and_ranges(no_runs):
     assert (at_ten.min(), at_ten.max()) == (46, 52)
     assert figures.values()["ways-linear-probe"]() == "45.0%"
     assert "fine-tuned 41 percent with 1 and 50 with 10" in figures.registry()["transfer-ways"].alt
-    assert "60 runs" in figures.registry()["transfer-ways"].caption
+    assert "60 runs" in figures.registry()["transfer-ways"].measured
 
 
 def test_a_missing_series_is_named(no_runs):
@@ -242,8 +242,8 @@ def test_the_feature_maps_show_every_image_and_the_share_of_like_neighbors(no_ru
     (legend,) = fig.legends
     assert [text.get_text() for text in legend.get_texts()] == [f"kind{label}" for label in range(10)]
     assert "17, 46 and 71 percent" in figures.registry()["transfer-features"].alt
-    assert "1,000 other images" in figures.registry()["transfer-features"].caption
-    assert "2 runs" in figures.registry()["transfer-features"].caption
+    assert "1,000 other images" in figures.registry()["transfer-features"].measured
+    assert "2 runs" in figures.registry()["transfer-features"].measured
     quoted = [
         figures.values()[f"features-{name}"]() for name in ("random", "pre-trained", "fine-tuned", "fine-tuned-few")
     ]

@@ -66,8 +66,8 @@ def _padding_alt() -> str:
     "arch-padding",
     caption="A root padded with minus infinity instead of zeros: outputs that differ, by position, for 64-pixel"
     " images; and how far the pooled features move, by the size of the image.",
-    measured="While the page is built: three random networks (R50x0.25) and two random 1/f pictures each; the line joins"
-    " the means. At even sizes the last row of padding is never read.",
+    measured="While the page is built: three random networks (R50x0.25) and two random 1/f pictures each; the line "
+    "joins the means. At even sizes the last row of padding is never read.",
     alt=_padding_alt,
 )
 def draw_padding() -> Figure:

@@ -102,7 +102,8 @@ value("arch-width-cost")(lambda: f"{size('R50x3', 224) / size('R50x1', 224):.1f}
     "arch-strip",
     caption="ResNet-50x3 on a 128×128 image with a 10-class head. A square is a block; a filled one changes the shape"
     " and has a projection on its shortcut.",
-    measured="Counted on the modules while the page is built; operations are the multiply-adds of convolutions and head.",
+    measured="Counted on the modules while the page is built; operations are the multiply-adds of convolutions and "
+    "head.",
     alt="Vertical strip of R50x3 for a 128 by 128 image. The map shrinks from 128 to 4 pixels a side while channels"
     " grow from 3 to 6144. The last two stages hold over nine tenths of the parameters; the multiply-adds are spread"
     " over all four stages, with the largest share in the third.",
@@ -136,7 +137,14 @@ def draw_strip() -> Figure:
 
 def _draw_unit(ax: Axes, x: float, y: float, changes_shape: bool) -> None:
     face = style.COLOURS["orange"] if changes_shape else "none"
-    ax.plot(x, y, marker="s", markersize=style.by_width(7, 5.5), markerfacecolor=face, markeredgecolor=style.COLOURS["orange"])
+    ax.plot(
+        x,
+        y,
+        marker="s",
+        markersize=style.by_width(7, 5.5),
+        markerfacecolor=face,
+        markeredgecolor=style.COLOURS["orange"],
+    )
 
 
 def _draw_shares(ax: Axes, amounts: list[float], title: str, unit: str) -> None:
@@ -214,7 +222,12 @@ def draw_bubbles() -> Figure:
     for name in OFFICIAL:
         foot = 74.5 if name in FIG5.values["ILSVRC-2012"] else style.by_width(74.5, 76.9)  # clear of its neighbor
         ax.annotate(name, (size(name, 224) / 1e9, foot), ha="center", fontsize=9, rotation=90, va="bottom")
-    ax.set(xscale="log", xlim=(2.8, style.by_width(700, 1500)), ylim=(74.2, 89), xlabel="multiply-adds for one 224×224 image, billions")
+    ax.set(
+        xscale="log",
+        xlim=(2.8, style.by_width(700, 1500)),
+        ylim=(74.2, 89),
+        xlabel="multiply-adds for one 224×224 image, billions",
+    )
     ax.set_ylabel("ILSVRC-2012 top-1 accuracy, %")
     ax.set_xticks([4, 10, 40, 100, 200], ["4", "10", "40", "100", "200"])
     ax.minorticks_off()

@@ -43,7 +43,13 @@ def official() -> Figure:
                         COLOURS[colours[framework]],
                     )
     for shots, x in ((1, 56), (5, 85.5)):
-        ax.text(x, len(nets) - 0.45, f"{shots} example{'s' if shots > 1 else ''}{by_width(' per class', '')}", ha="center", color=ink())
+        ax.text(
+            x,
+            len(nets) - 0.45,
+            f"{shots} example{'s' if shots > 1 else ''}{by_width(' per class', '')}",
+            ha="center",
+            color=ink(),
+        )
     ax.set_yticks(range(len(nets)), [by_width(f"BiT-M-{net}", net) for net in reversed(nets)])
     ax.set_ylim(-0.5, len(nets) - 0.2)
     ax.set_xlim(43, by_width(95, 103))

@@ -47,17 +47,11 @@ def pictures(path: Path = CACHE) -> tuple[np.ndarray, str]:
     return sheet.reshape(len(ROWS), 32, len(CHOSEN), 32, 3).transpose(0, 2, 1, 3, 4), source
 
 
-def _caption() -> str:
-    return (
-        f"A batch and how BiT mixes it: the batch, the same batch in a shuffled order, and {LAM} of the first plus "
-        f"{1 - LAM:.1f} of the second. One $\\lambda$ serves the whole batch. Cached pictures: {pictures()[1]} "
-        "{cite:p}`krizhevsky2009learning`."
-    )
-
-
 @figure(
     "mixup-batch",
-    caption=_caption,
+    caption=f"The batch, the same batch in a shuffled order, and {LAM} of the first plus {1 - LAM:.1f} of the second, "
+    "as BiT's code has it. One $\\lambda$ serves the whole batch.",
+    measured=lambda: f"Cached pictures: {pictures()[1]} {{cite:p}}`krizhevsky2009learning`.",
     alt=(
         f"Three rows of four small CIFAR-10 images: the batch, its shuffled copy, and their blend with weight {LAM}, "
         "in which the upper image dominates. Below each blend stand its two labels with their weights."
@@ -66,14 +60,17 @@ def _caption() -> str:
 )
 def batch() -> Figure:
     """The batch, its permutation and the blend."""
-    fig, axes = style.new(7.2, 5.9, len(ROWS), len(CHOSEN))
+    fig, axes = style.new(7.2, 6.1, len(ROWS), len(CHOSEN), (3.6, len(CHOSEN)))
+    style.headline(fig, "A batch is mixed with itself, in another order")
     names = [data.CIFAR10_CLASSES[label] for label in CHOSEN]
     for line, title, row in zip(axes, ROWS, pictures()[0], strict=True):
         for ax, picture in zip(line, row, strict=True):
             _show(ax, picture)
-        line[0].set_ylabel(title, fontsize=12)
+        line[0].set_ylabel(title, fontsize=style.by_width(12, 9))
     for column, ax in enumerate(axes[-1]):
-        ax.set_xlabel(f"{LAM} {names[column]}\n{1 - LAM:.1f} {names[PARTNER[column]]}", fontsize=11)
+        parts = [f"{LAM} {names[column]}", f"{1 - LAM:.1f} {names[PARTNER[column]]}"]
+        told = "\n".join(part.replace(" ", style.by_width(" ", "\n")) for part in parts)
+        ax.set_xlabel(told, fontsize=style.by_width(11, 8.5))
     return fig
 
 

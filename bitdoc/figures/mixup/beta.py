@@ -61,7 +61,7 @@ def show_density(ax: Axes, alpha: float, lam: np.ndarray, marked: float) -> None
     ax.plot(lam, np.full(len(lam), -0.09 * top), "|", color=style.ink(), markersize=11, alpha=0.45, clip_on=False)
     ax.axhline(0, color=style.ink("faint"), linewidth=1)
     ax.plot([marked, marked], [0, top], "--", color=style.COLOURS["blue"], linewidth=1.4)
-    ax.text(marked, 0.93 * top, f" λ = {marked:g}", color=style.COLOURS["blue"])
+    ax.text(marked, 0.93 * top, f"  λ = {marked:g}", color=style.COLOURS["blue"])
     ax.set(xlim=(0, 1), ylim=(-0.18 * top, top), xlabel="λ", ylabel="density")
     ax.set_yticks([0, top / 2, top], [f"{tick:g}" for tick in (0, top / 2, top)])
     ax.set_title(f"Beta({alpha:g}, {alpha:g}) and {len(lam)} draws", fontsize=11)
@@ -69,9 +69,10 @@ def show_density(ax: Axes, alpha: float, lam: np.ndarray, marked: float) -> None
 
 @figure(
     "mixup-beta",
-    caption=f"What $\\alpha$ does: {DRAWS:,} weights $\\lambda$ drawn for each $\\alpha$ by "
-    "`bitdoc.training.mixup.draw_lambda`, in bins of width 0.05, with the exact density as a line. Shaded: the draws "
-    "that leave one of the two images less than a tenth of the weight.",
+    caption="What $\\alpha$ does: weights $\\lambda$ drawn for each $\\alpha$, with the exact density as a line. "
+    "Colored: the draws that leave one of the two images less than a tenth of the weight.",
+    measured=f"{DRAWS:,} weights drawn by `bitdoc.training.mixup.draw_lambda` while the page is built, in bins of "
+    "width 0.05.",
     alt=lambda: (
         "Four histograms of the mixing weight. For alpha 0.1, "
         f"{nearly_pure(0.1):.0%} of the draws lie within a tenth of 0 or 1; for 0.2 {nearly_pure(0.2):.0%}, for 0.4 "
@@ -80,7 +81,10 @@ def show_density(ax: Axes, alpha: float, lam: np.ndarray, marked: float) -> None
 )
 def beta() -> Figure:
     """One histogram for each α, two in a row."""
-    fig, axes = style.new(7.2, 4.6, 2, 2, sharex=True, sharey=True)
+    fig, axes = style.new(7.2, 4.9, 2, 2, (4.4, 2), sharex=True, sharey=True)
+    style.headline(
+        fig, f"At α = {ALPHAS[0]:g}, BiT's value, {nearly_pure(ALPHAS[0]):.0%} of the blends are nearly one image"
+    )
     grid = np.linspace(0.001, 0.999, 999)
     for ax, alpha in zip(axes.flat, ALPHAS, strict=True):
         heights, edges = np.histogram(draws(alpha), bins=20, range=(0, 1), density=True)
@@ -91,7 +95,7 @@ def beta() -> Figure:
         ax.set_title(f"α = {alpha:g}")
         ax.text(0.5, 0.72, f"{nearly_pure(alpha):.0%} nearly pure", color=style.COLOURS["purple"],
                 ha="center", transform=ax.transAxes)  # fmt: skip
-    axes[0, 0].set(xlim=(0, 1), ylim=(0, 8))
+    axes[0, 0].set(xlim=(0, 1), ylim=(0, 8), xticks=(0, 0.5, 1))
     for ax in axes[1]:
         ax.set_xlabel("λ")
     for ax in axes[:, 0]:

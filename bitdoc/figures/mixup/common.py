@@ -85,9 +85,9 @@ def provenance(records: Sequence[runs.RunRecord], command: str) -> str:
 
 def empty_place(command: str) -> Figure:
     """A figure without its runs."""
-    fig, ax = style.new(7.2, 1.6)
+    fig, ax = style.new(7.2, 1.6, narrow=(2.0, 1))
     ax.set(xticks=(), yticks=(), facecolor=style.ink("wash"))
-    ax.text(0.5, 0.5, f"No runs yet. To measure:\n{command}", ha="center", va="center")
+    ax.text(0.5, 0.5, f"No runs yet. To measure:\n{style.wrapped(command)}", ha="center", va="center")
     return fig
 
 

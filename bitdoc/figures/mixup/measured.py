@@ -102,11 +102,12 @@ def _alt_reliability() -> str:
 
 @figure(
     "mixup-reliability",
-    caption=lambda: (
-        "How often a network is right, over how sure it says it is; dotted: as sure as it is right. Below: too sure; "
-        f"above: too modest. Left the network of {{numref}}`fig-mixup-memorize` with true labels, right the "
-        "pre-trained one of {numref}`tab-mixup-few-shot` at 1,000 images a class. Larger dots hold more predictions; "
-        f"bins with fewer than {_FEWEST} are left out; all seeds together. {common.provenance(_shown(), _COMMAND)}"
+    caption="How often a network is right, over how sure it says it is; dotted: as sure as it is right. Below that "
+    "line: too sure; above: too modest. Larger dots hold more predictions.",
+    measured=lambda: (
+        "From random weights: the network of {numref}`fig-mixup-memorize` with true labels. Pre-trained: the one of "
+        "{numref}`tab-mixup-few-shot` at 1,000 images a class. "
+        f"Bins with fewer than {_FEWEST} are left out; all seeds together. {common.provenance(_shown(), _COMMAND)}"
     ),
     alt=_alt_reliability,
 )
@@ -114,13 +115,15 @@ def reliability() -> Figure:
     """One diagram for each network, a line for each α."""
     if len(panels()) < 2:
         return common.empty_place(_COMMAND)
-    fig, axes = style.new(7.2, 4.0, 1, 2, sharex=True, sharey=True)
+    fig, axes = style.new(7.2, 4.7, 1, 2, (7.4, 1), sharex=True, sharey=True)
+    style.headline(fig, "MixUp makes a network less sure: a cure for one, too much for the other")
     for ax, (name, found) in zip(axes, panels(), strict=True):
         _show_reliability(ax, found)
         change = _in_words(*(overconfidence(found[alpha]) for alpha in (_ALPHAS[0], _ALPHAS[-1])))
-        ax.set_title(f"{name}:\n{change}", fontsize=10)
+        ax.set_title(f"{name}:\n{change}", fontsize=style.by_width(10, 9))
         ax.set_xlabel("confidence")
-    axes[0].set_ylabel("share of right answers")
+    for ax in style.by_width(axes[:1], axes):
+        ax.set_ylabel("share of right answers")
     return fig
 
 

@@ -78,8 +78,9 @@ def _alt_overfit() -> str:
     "mixup-overfit",
     caption=lambda: (
         f"Over-fitting: {memorize.MODEL} from random weights on {_IMAGES:,} CIFAR-10 images, without MixUp. A pass "
-        f"sees every training image once. Bands: all seeds. {common.provenance(records(0.0, 0.0), _COMMAND)}"
+        "sees every training image once. Bands: all seeds."
     ),
+    measured=lambda: common.provenance(records(0.0, 0.0), _COMMAND),
     alt=_alt_overfit,
 )
 def overfit() -> Figure:
@@ -87,26 +88,29 @@ def overfit() -> Figure:
     found = records(0.0, 0.0)
     if not found:
         return common.empty_place(_COMMAND)
-    fig, ax = style.new(7.2, 3.2)
+    fig, ax = style.new(7.2, 3.4, narrow=(3.4, 1))
+    learned, known = average(0.0, 0.0, "train"), average(0.0, 0.0)
+    style.headline(fig, f"Training accuracy reaches {learned:.0f}%, test accuracy stops at {known:.0f}%")
     grey = common.colour(0.0)
     ends = [common.show_curves(ax, found, "pass", key, grey, ls=ls) for key, ls in (("train", "--"), ("test", "-"))]
     for y, text in zip(ends, ("training images", "test images"), strict=True):
-        style.label(ax, memorize.PASSES, y, text, grey)
+        style.label(ax, memorize.PASSES, y, text.replace(" ", style.by_width(" ", "\n")), grey)
     middle = memorize.PASSES * 0.86
     ax.annotate(
         "", (middle, ends[0] - 1), (middle, ends[1] + 1), arrowprops={"arrowstyle": "<->", "color": style.ink()}
     )
     ax.text(middle - 1.5, mean(ends), "memorized,\nnot understood", ha="right", va="center")
     ax.set(xlabel="passes over the training images", ylabel="accuracy (%)", ylim=(0, 104), xlim=(0, memorize.PASSES))
-    learned, known = average(0.0, 0.0, "train"), average(0.0, 0.0)
-    ax.set_title(f"Training accuracy reaches {learned:.0f}%, test accuracy stops at {known:.0f}%")
     return fig
 
 
 def _finding(noise: float) -> str:
     best = max(memorize.ALPHAS[1:], key=lambda alpha: mean(gains(noise, alpha)))
-    name = f"{noise:.0%} random labels" if noise else "All labels true"
-    return f"{name}:\nα = {best:g} ends {mean(gains(noise, best)):.1f} points higher"
+    return f"{_named(noise)}:\nα = {best:g} ends {mean(gains(noise, best)):.1f} points higher"
+
+
+def _named(noise: float) -> str:
+    return f"{noise:.0%} random labels" if noise else "All labels true"
 
 
 def _alt_memorize() -> str:
@@ -123,25 +127,27 @@ def _alt_memorize() -> str:
 
 @figure(
     "mixup-memorize",
-    caption=lambda: (
-        f"The network of {{numref}}`fig-mixup-overfit` with and without MixUp. Above: accuracy on "
-        f"{10 * memorize.CURVE_PER_CLASS:,} test images. Below: on its training images, against the labels it was "
-        f"given, in the same colors. Lines: mean; bands: all seeds. {common.provenance(everything(), _COMMAND)}"
-    ),
+    caption="The network of {numref}`fig-mixup-overfit` with and without MixUp: accuracy on test images (solid), and "
+    "on its training images against the labels it was given (dashed). Lines: mean; bands: all seeds.",
+    measured=lambda: f"On {10 * memorize.CURVE_PER_CLASS:,} test images. {common.provenance(everything(), _COMMAND)}",
     alt=_alt_memorize,
 )
 def memorized() -> Figure:
     """Test accuracy above, fit to the given labels below; random labels left, true labels right."""
     if not everything():
         return common.empty_place(_COMMAND)
-    fig, axes = style.new(7.2, 5.6, 2, 2, sharex=True, sharey="row")
+    fig, axes = style.new(7.2, 5.9, 2, 2, (9.2, 1), sharex=True, sharey="row")
+    style.headline(fig, "With MixUp the network memorizes later, and at α = 1 it is right more often")
     for column, noise in zip(axes.T, memorize.NOISE, strict=True):
         for ax, key in zip(column, ("test", "train"), strict=True):
             _show_condition(ax, noise, key)
-        column[0].set_title(_finding(noise), fontsize=10)
-        column[1].set_xlabel("passes")
-    axes[0, 0].set_ylabel("test accuracy (%)")
-    axes[1, 0].set_ylabel("fit to the given labels (%)")
+        column[0].set_title(_finding(noise), fontsize=style.by_width(10, 9))
+        column[1].set_title(style.by_width("", f"{_named(noise)}: training images"), fontsize=9)
+    for ax in style.by_width(axes[1], axes[1, 1:]):
+        ax.set_xlabel("passes")
+    for line, text in zip(axes, ("test accuracy (%)", "fit to the given labels (%)"), strict=True):
+        for ax in style.by_width(line[:1], line):
+            ax.set_ylabel(text)
     axes[0, 0].set_xlim(0, memorize.PASSES)
     return fig
 

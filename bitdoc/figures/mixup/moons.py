@@ -61,10 +61,12 @@ def _alt_maps() -> str:
 @figure(
     "mixup-moons",
     caption=lambda: (
-        f"The same network and the same {study.POINTS} points, a fifth of them with the wrong label (ringed), after "
-        f"{study.STEPS:,} steps. Color: the probability of orange; line: the boundary. Live, the slider goes through "
-        f"{len(study.SLIDER)} values of $\\alpha$; shares are means of {len(study.SEEDS)} seeds, the map is the first. "
-        f"{common.provenance(everything(), _COMMAND)}"
+        f"The same network and the same {study.POINTS} points, a fifth of them with the wrong label (ringed). Color: "
+        "the probability of orange; line: the boundary. Shares: means over seeds."
+    ),
+    measured=lambda: (
+        f"After {study.STEPS:,} steps; the maps are of the first of {len(study.SEEDS)} seeds. On the screen the slider "
+        f"goes through {len(study.SLIDER)} values of $\\alpha$. {common.provenance(everything(), _COMMAND)}"
     ),
     alt=_alt_maps,
     format="png",
@@ -73,11 +75,13 @@ def maps() -> Figure:
     """Probability maps for each α, two in a row."""
     if not everything():
         return common.empty_place(_COMMAND)
-    fig, axes = style.new(7.2, 5.6, 2, 2, sharex=True, sharey=True)
+    fig, axes = style.new(7.2, 5.6, 2, 2, (3.3, 2), sharex=True, sharey=True)
+    style.headline(fig, "The larger α, the smoother the boundary, and the more fresh points are right")
     for ax, alpha in zip(axes.flat, study.ALPHAS, strict=True):
         _show_map(ax, pictured(alpha))
         name = "α = 0 (no MixUp)" if alpha == 0 else f"α = {alpha:g}"
-        ax.set_title(f"{name}: right on {average(alpha):.0f}% of fresh points", fontsize=10)
+        told = style.by_width("right on {:.0f}% of fresh points", "{:.0f}% right").format(average(alpha))
+        ax.set_title(f"{name}: {told}", fontsize=style.by_width(10, 8))
     return fig
 
 
@@ -90,13 +94,15 @@ def _show_map(ax: Axes, kept: dict) -> None:
     place = study.ACROSS.numpy(), study.UP.numpy()
     ax.pcolormesh(*place, grid(kept), cmap=two_colours(), vmin=0, vmax=1, shading="gouraud", rasterized=True)
     ax.contour(*place, grid(kept), levels=[0.5], colors=style.ink(), linewidths=1.4)
+    size = style.by_width(1.0, 0.4)
     across, up, true, given = (np.array(kept[key]) for key in ("across", "up", "true", "given"))
     for side, name in enumerate(SIDES):
         for wrong in (False, True):
             chosen = (given == side) & ((true != given) == wrong)
-            ax.scatter(across[chosen] / 100, up[chosen] / 100, s=26 if wrong else 9, color=style.COLOURS[name],
-                       edgecolor=style.ink() if wrong else "none", linewidth=1.1)  # fmt: skip
+            ax.scatter(across[chosen] / 100, up[chosen] / 100, s=size * (26 if wrong else 9), color=style.COLOURS[name],
+                       edgecolor=style.ink() if wrong else "none", linewidth=1.1 * size)  # fmt: skip
     ax.set(xticks=(), yticks=(), aspect="equal")
+    ax.spines[:].set_visible(False)
 
 
 def two_colours() -> LinearSegmentedColormap:
@@ -121,9 +127,12 @@ def _alt_curves() -> str:
 @figure(
     "mixup-moons-curves",
     caption=lambda: (
-        f"Left: accuracy on {study.FRESH:,} fresh points with true labels. Right: on the training points, against the "
-        "labels as given; dotted: a network that follows the truth fits 80% of them. Lines: mean; bands: lowest to "
-        f"highest of {len(study.SEEDS)} seeds. {common.provenance(everything(study.ALPHAS), _COMMAND)}"
+        f"Accuracy on {study.FRESH:,} fresh points with true labels, and on the training points against the labels as "
+        "given; dotted: a network that follows the truth fits 80% of these."
+    ),
+    measured=lambda: (
+        f"Lines: mean; bands: lowest to highest of {len(study.SEEDS)} seeds. "
+        f"{common.provenance(everything(study.ALPHAS), _COMMAND)}"
     ),
     alt=_alt_curves,
 )
@@ -131,8 +140,9 @@ def curves() -> Figure:
     """Accuracy on fresh points and fit to the noisy labels over steps."""
     if not everything():
         return common.empty_place(_COMMAND)
-    fig, axes = style.new(7.2, 3.5, 1, 2, sharex=True, sharey=True)
-    axes[0].set(xscale="log", xlim=(10, study.STEPS), ylim=(65, 100), ylabel="right (%)")
+    fig, axes = style.new(7.2, 3.9, 1, 2, (6.4, 1), sharex=True, sharey=True)
+    style.headline(fig, "Without MixUp the network goes on to fit the wrong labels, and is right less often")
+    axes[0].set(xscale="log", xlim=(10, study.STEPS), ylim=(65, 100))
     for ax, key in zip(axes, ("test", "train"), strict=True):
         ends = []
         for alpha in study.ALPHAS:
@@ -141,12 +151,13 @@ def curves() -> Figure:
             ends.append((y, f"α = {alpha:g}", color))
         common.label_ends(ax, ends, study.STEPS)
         ax.set_xlabel("steps")
+        ax.set_ylabel(style.by_width("right (%)" if key == "test" else "", "right (%)"))
         ax.set_xticks((10, 100, 1000), ("10", "100", "1,000"))
     axes[1].axhline(100 * (1 - study.FLIPPED), color=style.ink(), linewidth=1.2, ls=":")
-    axes[0].set_title(f"Fresh points: {average(0.0):.0f}% without, {average(1.0):.0f}% at α = 1", fontsize=10)
-    axes[1].set_title(
-        f"Labels as given: {average(0.0, 'train'):.0f}%; {average(1.0, 'train'):.0f}% at α = 1", fontsize=10
-    )
+    size = style.by_width(10, 9)
+    axes[0].set_title(f"Fresh points: {average(0.0):.0f}% without, {average(1.0):.0f}% at α = 1", fontsize=size)
+    given = f"Labels as given: {average(0.0, 'train'):.0f}%; {average(1.0, 'train'):.0f}% at α = 1"
+    axes[1].set_title(given, fontsize=size)
     return fig
 
 

@@ -56,51 +56,56 @@ def show_picture(ax: Axes, lam: float) -> None:
     ax.set_axis_off()
 
 
-def show_label(ax: Axes, lam: float) -> None:
-    """Draw the mixed label as one bar for each class."""
+def show_label(ax: Axes, lam: float, numbers: bool = True) -> None:
+    """Draw the mixed label as one bar for each class, its share beside it if there is room."""
+    size = style.by_width(11, 9)
     for row, (name, share, colour) in enumerate(zip(NAMES, (lam, 1 - lam), ("blue", "orange"), strict=True)):
         ax.barh(row, 1, color=style.ink("wash"), height=0.72)
         ax.barh(row, share, color=style.COLOURS[colour], height=0.72)
-        ax.text(-0.03, row, name, ha="right", va="center", fontsize=11)
-        ax.text(1.03, row, f"{share:.1f}", ha="left", va="center", fontsize=11)
+        ax.text(-0.03, row, name, ha="right", va="center", fontsize=size)
+        if numbers:
+            ax.text(1.03, row, f"{share:.1f}", ha="left", va="center", fontsize=size)
     ax.set(xlim=(0, 1), ylim=(1.5, -0.5))
     ax.set_axis_off()
 
 
 @figure(
     "mixup-samples",
-    caption="One cat, one cup, six weights. Every picture is $\\lambda$ of the cat and $1 - \\lambda$ of the cup, and "
-    "the label below it is mixed with the same $\\lambda$. With $\\alpha = 0.1$, BiT's value, most training images "
-    "look like the first two or the last. Photographs (CC0) by Stefan van der Walt and Rachel Michetti, shipped with "
-    "scikit-image.",
+    caption="Every picture is $\\lambda$ of the cat and $1 - \\lambda$ of the cup, and so is its label. With "
+    "$\\alpha = 0.1$, BiT's value, most training images look like the first two or the last.",
+    measured="Computed while the page is built. Photographs (CC0) by Stefan van der Walt and Rachel Michetti, shipped "
+    "with scikit-image.",
     alt="Six blends of a cat and a coffee cup, from the pure cat at lambda 1 to the pure cup at lambda 0. At 0.9 the "
     "cup is a faint ghost; at 0.5 both are visible. Under each picture two bars show the label with the same shares.",
     format="png",
 )
 def samples() -> Figure:
     """Six values of λ in two rows, each picture above its label."""
-    fig, axes = style.new(7.2, 5.3, 4, 3, height_ratios=(4, 1, 4, 1))
+    fig, axes = style.new(7.2, 5.5, 4, 3, (3.6, 3), height_ratios=(4, style.by_width(1, 1.5)) * 2)
+    style.headline(fig, "A picture and its label are mixed with the same weight")
     for place, lam in enumerate((1.0, 0.9, 0.7, 0.5, 0.3, 0.0)):
         row, column = divmod(place, 3)
         show_picture(axes[2 * row, column], lam)
-        axes[2 * row, column].set_title(f"λ = {lam:.1f}", fontsize=12)
-        show_label(axes[2 * row + 1, column], lam)
+        axes[2 * row, column].set_title(f"λ = {lam:.1f}", fontsize=style.by_width(12, 9))
+        show_label(axes[2 * row + 1, column], lam, numbers=style.by_width(True, False))
     return fig
 
 
 @figure(
     "mixup-mixer",
-    caption="The mixer: the mixed picture, its label, and the Beta density with weights drawn from it; the dashed line "
-    "is the picture's $\\lambda$. Move it through the blends; then choose an $\\alpha$, draw weights, and see which "
-    "blends a network is shown in training. (On paper: $\\lambda = 0.7$, $\\alpha = 0.1$, 100 draws.)",
+    caption="The mixed picture, its label, and the Beta density with 100 weights drawn from it; the dashed line is the "
+    "picture's $\\lambda$, here 0.7. On the screen you choose $\\lambda$ and $\\alpha$ and draw the weights.",
     alt="A picture that is 70 percent cat and 30 percent cup, two label bars of 0.7 and 0.3, and the density of "
     "Beta(0.1, 0.1), which is high at 0 and at 1 and low between; nearly all of the 100 drawn weights lie at the ends.",
     format="png",
 )
 def mixer_still() -> Figure:
     """The mixer as a still: λ = 0.7 in the picture, α = 0.1 in the density."""
-    fig = Figure(figsize=(7.2, 3.5), layout="constrained")
-    axes = fig.subplot_mosaic("PL;PD", width_ratios=(4, 5), height_ratios=(2, 5))
+    fig = Figure(figsize=style.by_width((7.2, 3.7), (style.NARROW, 6.0)), layout="constrained")
+    style.headline(fig, "With BiT's α, most weights lie near 0 and 1: nearly one image")
+    wide, narrow = ("PL;PD", (4, 5), (2, 5)), ("P;L;D", (1,), (6, 1, 5))
+    places, widths, heights = style.by_width(wide, narrow)
+    axes = fig.subplot_mosaic(places, width_ratios=widths, height_ratios=heights)
     show_picture(axes["P"], 0.7)
     show_label(axes["L"], 0.7)
     show_density(axes["D"], 0.1, draws(0.1)[:100], 0.7)

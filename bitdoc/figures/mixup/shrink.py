@@ -34,9 +34,10 @@ def mixed_once(values: Tensor, alpha: float, seed: int = 0) -> Tensor:
 
 @figure(
     "mixup-shrink",
-    caption=f"What MixUp at $\\alpha = 1$ trains on. Left: {POINTS} points with labels 0 (blue) and 1 (orange). "
-    "Middle: the same points and labels in the mean over partners and weights. Right: mixed once, which is the middle "
-    "plus noise that points toward other examples. Color is the label: pale is undecided. The cross is the mean.",
+    caption="What MixUp at $\\alpha = 1$ trains on: points with labels 0 (blue) and 1 (orange); the same in the mean "
+    "over partners and weights; and mixed once. Pale is undecided; the cross is the mean.",
+    measured=f"Computed while the page is built: {POINTS} points. Mixed once is the mean plus noise toward other "
+    "examples.",
     alt=lambda: (
         "Three clouds of points. Left two half-moons in full color. In the middle the same moons, smaller by the "
         f"factor {shrinkage(ALPHA):.2f} around their common mean and paler. Right mixed points, scattered around the "
@@ -47,13 +48,15 @@ def shrink() -> Figure:
     """Data, their mean under MixUp, and one sample."""
     points, classes = half_moons(POINTS, NOISE, torch.Generator().manual_seed(0))
     example = torch.cat((points, classes[:, None].float()), dim=1)
-    fig, axes = style.new(7.2, 2.1, 1, 3, sharex=True, sharey=True)
+    fig, axes = style.new(7.2, 2.4, 1, 3, (6.2, 1), sharex=True, sharey=True)
+    style.headline(fig, "MixUp draws data and labels to their mean, and adds noise toward others")
     titles = ("The data", f"Drawn to the mean by {shrinkage(ALPHA):.2f} …", "… plus noise toward others")
     stages = (example, drawn_to_the_mean(example, ALPHA), mixed_once(example, ALPHA))
     for ax, title, stage in zip(axes, titles, stages, strict=True):
         ax.scatter(*stage[:, :2].T, c=stage[:, 2], cmap=two_colours(), vmin=0, vmax=1, s=12,
                    edgecolor=style.ink(), linewidth=0.3)  # fmt: skip
         ax.plot(*points.mean(0), "+", color=style.ink(), markersize=9)
-        ax.set_title(title, fontsize=10)
+        ax.set_title(title, fontsize=style.by_width(10, 9))
         ax.set(xticks=(), yticks=(), aspect="equal")
+        ax.spines[:].set_visible(False)
     return fig

@@ -87,17 +87,21 @@ def _cell(ax: Axes, level: str, x: float, y: float, colour: str) -> None:
     cx, cy = centres[nearest].tolist()
     ax.plot(cx, cy, "o", color=colour, markersize=6)
     right = float(boxes[nearest][:, 2].max())
-    ax.text(right + 8, cy, level, color=colour, fontsize=12, weight="bold", va="center", bbox=_BEHIND)
+    ax.text(
+        right + 8, cy, level, color=colour, fontsize=style.by_width(12, 9), weight="bold", va="center", bbox=_BEHIND
+    )
 
 
 @figure(
     "retinanet-anchors",
     caption=lambda: (
-        "Anchors on a photograph of scikit-image. Above: the nine anchors of one cell of P3, P4 and P5 each; the "
-        "detector has such a set at every cell of every level. Below: dashed, two boxes drawn by hand; solid, the "
-        f"anchors that overlap one of them with an IoU of {OBJECT} or more and would train the detector as objects. Of "
-        f"{sum(matches()[1].values()):,} anchors these are {matches()[1]['object']}; {matches()[1]['ignored']} between "
-        f"{BACKGROUND} and {OBJECT} are ignored, and {matches()[1]['background']:,} are background."
+        "The nine anchors of one cell of P3, P4 and P5 each; and two boxes drawn by hand (dashed) with the "
+        f"{matches()[1]['object']} anchors that would train the detector as objects, of {sum(matches()[1].values()):,}."
+    ),
+    measured=lambda: (
+        f"Computed while the page is built, on a photograph of scikit-image. An anchor with an IoU of {OBJECT} or more "
+        f"counts as object; {matches()[1]['ignored']} between {BACKGROUND} and {OBJECT} are ignored, and "
+        f"{matches()[1]['background']:,} are background. The detector has a set of nine at every cell of every level."
     ),
     alt=lambda: (
         "A cup of coffee with a spoon, twice. Above, three sets of nine boxes of three sizes and three shapes around a "
@@ -109,7 +113,8 @@ def _cell(ax: Axes, level: str, x: float, y: float, colour: str) -> None:
 )
 def on_a_photograph() -> Figure:
     """Sets of nine above, matched anchors below."""
-    fig, (top, bottom) = style.new(5.8, 7.9, 2, 1)
+    fig, (top, bottom) = style.new(5.8, 8.1, 2, 1, (5.3, 1))
+    style.headline(fig, "Anchors are everywhere; few of them fit a thing")
     _show(top)
     # The photograph is the same in both themes, so these colours are too.
     for level, x, y, colour in (("P3", 60, 60, "#FFE680"), ("P4", 90, 300, "#8FD0FF"), ("P5", 400, 200, "#FFFFFF")):
@@ -120,5 +125,5 @@ def on_a_photograph() -> Figure:
             _rectangle(bottom, box, colour, 0.8, alpha=0.8)
         _rectangle(bottom, TRUTH[name], "#FFFFFF", 2.2, linestyle=(0, (3, 2)))
         x1, _, _, y2 = TRUTH[name]
-        bottom.text(x1 + 7, y2 + 17, name, color="#FFFFFF", fontsize=11, weight="bold", bbox=_BEHIND)
+        bottom.text(x1 + 7, y2 + 17, name, color="#FFFFFF", fontsize=style.by_width(11, 9), weight="bold", bbox=_BEHIND)
     return fig

@@ -99,20 +99,22 @@ def answers_per_object() -> str:
     return f"{background / objects:.0f}"
 
 
-def _caption() -> str:
-    top = (
-        "Focal loss computed by `bitdoc.network.detector.focal_loss`, without the weight α. Above: loss against the "
-        "probability of the true answer; γ = 0 is cross-entropy."
-    )
+_CAPTION = (
+    "Loss against the probability of the true answer, and, for the answers of a trained detector, the share of their "
+    "loss that the hardest carry. γ = 0 is cross-entropy. After Fig. 4 of {cite:t}`lin2017focal`."
+)
+
+
+def _measured() -> str:
+    top = "Computed by `bitdoc.network.detector.focal_loss`, without the weight α."
     if trained() is None:
         return f"{top} {runs.provenance([])}"
     background, objects = (int(answers(kind)[1].sum()) for kind in ("background", "objects"))
     return (
-        f"{top} Below: the answers of the trained detector of {{numref}}`fig-retinanet-learns` on its "
-        f"{_run().setting['held_out']} unseen images, and which share of their loss the hardest of them carry; left "
-        f"{background:,} answers at background, right {objects:,} at objects. In Fig. 4 of {{cite:t}}`lin2017focal`, "
-        "after which this is drawn, γ changes the objects' curves little: on COCO many objects stay hard. In this easy "
-        f"task most are easy. {runs.provenance([_run()])}"
+        f"{top} The detector is that of {{numref}}`fig-retinanet-learns`, on its {_run().setting['held_out']} unseen "
+        f"images: {background:,} answers at background, {objects:,} at objects. In the paper's figure γ changes the "
+        "objects' curves little: on COCO many objects stay hard; in this easy task most are easy. "
+        f"{runs.provenance([_run()])}"
     )
 
 
@@ -130,20 +132,22 @@ def _alt() -> str:
     )
 
 
-@figure("focal-loss", caption=_caption, alt=_alt)
+@figure("focal-loss", caption=_CAPTION, alt=_alt, measured=_measured)
 def curves() -> Figure:
     """Loss curves above; below, where the loss of a trained detector comes from."""
-    fig = style.new(5.8, 6.6)[0]
+    fig = style.new(5.8, 6.8, narrow=(8.4, 1))[0]
     fig.clear()
-    grid = fig.add_gridspec(2, 2, height_ratios=(1, 1))
+    style.headline(fig, "The larger γ, the less a good answer counts")
+    grid = fig.add_gridspec(*style.by_width((2, 2), (3, 1)))
     _losses(fig.add_subplot(grid[0, :]))
     if trained() is None:
         empty_place(fig.add_subplot(grid[1, :]), COMMAND)
         return fig
-    left, right = fig.add_subplot(grid[1, 0]), fig.add_subplot(grid[1, 1])
+    left, right = (fig.add_subplot(grid[place]) for place in style.by_width(((1, 0), (1, 1)), ((1, 0), (2, 0))))
     _shares(left, "background", f"background: {hardest(2.0):.0f}% of the loss\nin the hardest 1% at γ = 2")
     _shares(right, "objects", f"objects: {hardest(2.0, kind='objects'):.0f}% of the loss\nin the hardest 1% at γ = 2")
     left.set_ylabel("share of their loss, %")
+    right.set_ylabel(style.by_width("", "share of their loss, %"))
     return fig
 
 
@@ -151,13 +155,14 @@ def _losses(ax: Axes) -> None:
     p = torch.linspace(0.01, 0.995, 200)
     for gamma, colour in GAMMAS.items():
         ax.plot(p, focal_loss(p, gamma), color=style.COLOURS[colour])
-        at = 0.92 - 0.12 * list(GAMMAS).index(gamma)
-        height = float(focal_loss(torch.tensor(at), gamma))
-        box = {"facecolor": style.ink("paper"), "edgecolor": "none", "pad": 1}
-        ink = style.words(style.COLOURS[colour])
-        ax.text(at, height, f"γ = {gamma:g}", color=ink, fontsize=10, ha="center", va="center", bbox=box)
+        # In the order of the lines, in the corner that they leave free.
+        row, ink = list(GAMMAS).index(gamma), style.words(style.COLOURS[colour])
+        name = f"γ = {gamma:g}" + (", cross-entropy" if gamma == 0 else "")
+        ax.text(0.03, 0.42 - 0.095 * row, name, color=ink, fontsize=style.by_width(10, 9), transform=ax.transAxes)
     ax.set(yscale="log", xlim=(0, 1), ylim=(1e-4, 6), xlabel="probability of the true answer", ylabel="loss")
-    ax.set_title("the larger γ, the less a good answer counts")
+    ax.set_title("one answer")
+    style.plain(ax.yaxis)
+    ax.minorticks_off()
     ax.grid(axis="y")
 
 
@@ -168,7 +173,8 @@ def _shares(ax: Axes, kind: str, title: str) -> None:
     ax.axvline(HARDEST, color=style.ink("faint"), linewidth=1.2, zorder=0)
     ax.set(xscale="log", xlim=(0.01, 100), ylim=(0, 101), xlabel="hardest answers, %")
     ax.set_xticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
-    ax.set_title(title, fontsize=10)
+    ax.set_title(title, fontsize=style.by_width(10, 9))
+    ax.minorticks_off()
     ax.grid(axis="y")
 
 
@@ -185,25 +191,27 @@ def results() -> list[list[str]]:
 
 @figure(
     "retinanet-table3",
-    caption="RetinaNet on COCO-2017 val with R101x3 backbones, published, Table 3 of {cite:t}`kolesnikov2020bit`: "
-    "median of five runs. The gray point is quoted there from the RetinaNet paper, whose number is for a "
-    "ResNeXt-101-FPN on COCO test-dev {cite:p}`lin2017focal`: another backbone and other images.",
+    caption="RetinaNet on COCO-2017 val, published, Table 3 of {cite:t}`kolesnikov2020bit`. The gray point, quoted "
+    "there, has another backbone and is judged on other images {cite:p}`lin2017focal`.",
+    measured="Published: R101x3 backbones, median of five runs. The gray point is the RetinaNet paper's "
+    "ResNeXt-101-FPN on COCO test-dev.",
     alt="Four points on a line of average precision: RetinaNet from the literature 40.8, BiT-S 41.7, BiT-M 43.2 and "
     "BiT-L 43.8. More upstream data gives a better detector.",
 )
 def table3() -> Figure:
     """One point for each detector."""
-    fig, ax = style.new(5.8, 2.5)
+    fig, ax = style.new(5.8, 2.7, narrow=(3.1, 1))
+    style.headline(fig, "More upstream data, better boxes")
     for row, (name, (_, ap)) in enumerate(TABLE3.values.items()):
-        colour = style.COLOURS["blue" if name.startswith("BiT") else "grey"]
+        colour = style.of(name) if name in style.MEANINGS else style.COLOURS["grey"]
         ax.plot(ap, row, "o", color=colour, markersize=10)
         ax.annotate(f"{ap}", (ap, row), (10, 0), textcoords="offset points", va="center", color=colour, fontsize=10)
     labels = [
-        f"{name}, {data}" if name.startswith("BiT") else "literature" for name, (data, _) in TABLE3.values.items()
+        f"{name},{style.by_width(' ', chr(10))}{data}" if name in style.MEANINGS else "literature"
+        for name, (data, _) in TABLE3.values.items()
     ]
     ax.set_yticks(range(len(labels)), labels)
     ax.invert_yaxis()
-    ax.set_title("more upstream data, better boxes")
     ax.set(xlim=(40, 45), ylim=(3.5, -0.5), xlabel="average precision on COCO, %")
     ax.grid(axis="x")
     return fig

@@ -70,7 +70,9 @@ def _square(ax: Axes, place: tuple[float, float], name: str, text: str, side: st
     at = {"left": (x - 1.15, y), "right": (x + 1.15, y), "corner": (x - size / 2 - 0.1, y - size / 2 - 0.15)}[side]
     align = {"left": "right", "right": "left", "corner": "right"}[side]
     words = f"$\\bf{{{name}}}$  {text}".strip()
-    ax.text(*at, words, ha=align, va="center", fontsize=10, color=style.words(colour), linespacing=1.3)
+    ax.text(
+        *at, words, ha=align, va="center", fontsize=style.by_width(10, 8.5), color=style.words(colour), linespacing=1.3
+    )
 
 
 def _arrow(ax: Axes, start: tuple, end: tuple, text: str = "", offset: tuple = (0, 0.12)) -> None:
@@ -79,20 +81,21 @@ def _arrow(ax: Axes, start: tuple, end: tuple, text: str = "", offset: tuple = (
     )
     if text:
         x, y = (start[0] + end[0]) / 2 + offset[0], (start[1] + end[1]) / 2 + offset[1]
-        ax.text(x, y, text, ha="center", va="bottom", fontsize=9.5)
+        ax.text(x, y, text, ha="center", va="bottom", fontsize=style.by_width(9.5, 8.5))
 
 
 #: Heights of the levels in the drawing, and the columns of the network's maps, the sums, and the levels.
 _HEIGHT = {"3": 1.0, "4": 3.7, "5": 5.6, "6": 7.2, "7": 8.6}
+_HEIGHT_NARROW = {"3": 1.0, "4": 4.4, "5": 7.0, "6": 9.2, "7": 11.0}
 _COLUMN = {"C": 0.0, "M": 3.5, "P": 7.0}
 
 
 @figure(
     "retinanet-pyramid",
-    caption=f"RetinaNet's feature pyramid on {ARCH} for an image of {SIDE} × {SIDE} pixels: channels × side × side of "
-    "every map, reported by the real detector; squares are to scale. Upward: the stages of the BiT network. Downward: "
-    "each sum $M_k$ takes the map beside it and the sum above it. Right: the levels on which boxes are sought "
-    "{cite:p}`lin2017fpn,lin2017focal`.",
+    caption=f"RetinaNet's feature pyramid on {ARCH}: maps to scale, channels × side × side. Blue: the BiT network. "
+    "Purple: sums. Orange: where boxes are sought {cite:p}`lin2017fpn,lin2017focal`.",
+    measured=f"Reported by the real detector, while the page is built, for an image of {SIDE} × {SIDE} pixels. Each "
+    "sum takes the map beside it and the sum above it.",
     alt=lambda: (
         "A diagram with three columns of squares. Left the network's maps C3, C4 and C5, whose sides halve from 128 to "
         "32 while their channels double. In the middle the sums M5, M4 and M3: each takes the map to its left by a "
@@ -103,12 +106,17 @@ _COLUMN = {"C": 0.0, "M": 3.5, "P": 7.0}
 )
 def pyramid() -> Figure:
     """The bottom-up path, the sums and the levels side by side."""
-    fig, ax = style.new(6.6, 4.2)
-    place = {c + k: (_COLUMN[c], _HEIGHT[k]) for c, ks in (("C", "345"), ("M", "345"), ("P", "34567")) for k in ks}
+    fig, ax = style.new(6.6, 4.3, narrow=(3.6, 1))
+    style.headline(fig, "What coarse maps know is carried down to the fine ones")
+    height = style.by_width(_HEIGHT, _HEIGHT_NARROW)
+    place = {c + k: (_COLUMN[c], height[k]) for c, ks in (("C", "345"), ("M", "345"), ("P", "34567")) for k in ks}
     half = {name: shapes()[name.replace("M", "P")][1] / 128 for name in place}
     for name, at in place.items():
         channels, side, _ = shapes()[name.replace("M", "P")]
-        text = "" if name[0] == "M" else f"{channels:,} × {side} × {side}\nstride {SIDE // side}"
+        long = f"{channels:,} × {side} × {side}\nstride {SIDE // side}"
+        text = {"M": "", "C": style.by_width(long, f"\n{channels:,}"), "P": style.by_width(long, f"{side} × {side}")}[
+            name[0]
+        ]
         _square(ax, at, name, text, {"C": "left", "M": "corner", "P": "right"}[name[0]])
 
     def across(start: str, end: str, text: str) -> None:
@@ -127,12 +135,11 @@ def pyramid() -> Figure:
     along("C4", "C5")
     along("M5", "M4", "↑2")
     along("M4", "M3", "↑2")
-    start, end = (place["C5"][0] + half["C5"], place["C5"][1] + half["C5"]), (7.0 - half["P6"], _HEIGHT["6"])
-    _arrow(ax, start, end, "3 × 3, stride 2", (-0.7, 0.2))
-    along("P6", "P7", "ReLU, 3 × 3, stride 2", (-1.9, -0.15))
-    ax.set(xlim=(-3.9, 10.9), ylim=(-0.1, 9.0), aspect="equal")
+    start, end = (place["C5"][0] + half["C5"], place["C5"][1] + half["C5"]), (7.0 - half["P6"], height["6"])
+    _arrow(ax, start, end, "3 × 3, stride 2", style.by_width((-0.7, 0.2), (-1.0, 0.35)))
+    along("P6", "P7", "ReLU, 3 × 3, stride 2", style.by_width((-2.1, -0.15), (-3.2, -0.2)))
+    ax.set(xlim=style.by_width((-3.9, 10.9), (-3.1, 11.6)), ylim=(-0.1, height["7"] + 0.4), aspect="equal")
     ax.axis("off")
-    ax.set_title("What coarse maps know is carried down to the fine ones")
     return fig
 
 

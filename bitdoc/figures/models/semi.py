@@ -32,32 +32,32 @@ _SHIFT = {
 
 @figure(
     "semi-supervised",
-    caption="BiT-L (line) against semi-supervised systems (marks), read off Fig. 2 of {cite:t}`kolesnikov2020bit`. The "
-    "x-axis counts the labels that each of them saw of the task. Not on the axis: the 300 million labeled images "
-    "behind BiT-L, and the unlabeled images of the task behind the others.",
+    caption="BiT-L (line) against semi-supervised systems (marks), read off Fig. 2 of {cite:t}`kolesnikov2020bit`. "
+    "Not on the axis: 300 million labeled images behind BiT-L, and the task's unlabeled ones behind the others.",
     alt="Three panels of accuracy against labeled images per class. On ILSVRC-2012 BiT-L with 25 images per class, 81 "
     "percent, stands above CPC v2 with 256, 77 percent. On CIFAR-10 BiT-L with 5 images is level with ReMixMatch with "
     "25, near 94 percent. On CIFAR-100 BiT-L with 100 images has 91 percent, the others 66 to 74.",
 )
 def against_bit() -> Figure:
     """One panel for each data set."""
-    fig, axes = style.new(5.8, 8.2, 3, 1, sharex=True)
+    fig, axes = style.new(5.8, 8.2, 3, 1, (7.4, 1), sharex=True)
+    small = style.by_width(10, 9)
     for ax, (data, methods) in zip(axes, FIG2_SEMI.values.items(), strict=True):
         curve = FIG2_BIT_L.values[data]
         ax.plot(list(curve), list(curve.values()), "o-", color=style.COLOURS["blue"])
-        style.label(ax, 100, curve[100], "BiT-L", style.COLOURS["blue"], fontsize=10, xytext=(6, 4))
+        style.label(ax, 100, curve[100], "BiT-L", style.of("BiT-L"), fontsize=small, xytext=(6, 4))
         for method, points in methods.items():
             mark, colour = _METHODS[method]
             ax.plot(list(points), list(points.values()), mark, color=style.COLOURS[colour], markersize=8)
             last = max(points)
             shift = _SHIFT.get((data, method), 0)
-            style.label(ax, last, points[last], method, style.COLOURS[colour], fontsize=10, xytext=(8, shift))
-        ax.set(xscale="log", xlim=(0.85, 2600), title=data, ylabel="top-1 accuracy, %")
+            style.label(ax, last, points[last], method, style.COLOURS[colour], fontsize=small, xytext=(8, shift))
+        ax.set(xscale="log", xlim=(0.85, style.by_width(2600, 8000)), title=data, ylabel="top-1 accuracy, %")
         ax.set_xticks([1, 5, 25, 100, 400], ["1", "5", "25", "100", "400"])
         ax.minorticks_off()
         ax.grid(axis="y")
     axes[-1].set_xlabel("labeled images per class")
-    fig.suptitle("With the same labels of the task, BiT-L is ahead", x=0.01, ha="left", fontsize=11)
+    style.headline(fig, "With the same labels of the task, BiT-L is ahead")
     return fig
 
 
@@ -107,10 +107,9 @@ def with_unlabeled() -> str:
 
 @figure(
     "semi-toy",
-    caption="What unlabeled points can add: 400 points in two half-moons, six of them labeled (large). Above, every "
-    "point takes the class of the nearest labeled one. Below, labels spread from neighbor to neighbor "
-    "{cite:p}`zhou2004local` and follow the shape of the crowd. Color is the guess, a cross an error; computed when "
-    "this page was built.",
+    caption="400 points in two half-moons, six of them labeled (large). Above, each takes the class of the nearest "
+    "labeled one; below, labels spread from neighbor to neighbor {cite:p}`zhou2004local`. A cross is an error.",
+    measured="Computed while the page is built.",
     alt=lambda: (
         "Two maps of the same half-moons. With the six labels alone "
         f"{_accuracy(guesses()['labels alone']):.1f} percent of the points are guessed right and one arm of each moon "
@@ -120,7 +119,8 @@ def with_unlabeled() -> str:
 )
 def spreading() -> Figure:
     """Guesses without and with the unlabeled points."""
-    fig, axes = style.new(5.8, 6.2, 2, 1, sharex=True, sharey=True)
+    fig, axes = style.new(5.8, 6.3, 2, 1, (4.9, 1), sharex=True, sharey=True)
+    style.headline(fig, "Unlabeled points show where the classes run")
     for ax, (title, guess) in zip(axes, guesses().items(), strict=True):
         _draw_guess(ax, guess)
         ax.set_title(f"{title}: {_accuracy(guess):.1f}% right")
@@ -138,8 +138,9 @@ def _draw_guess(ax: Axes, guess: torch.Tensor) -> None:
             *points[known].T,
             "o",
             color=style.COLOURS[colour],
-            markersize=12,
+            markersize=style.by_width(12, 9),
             markeredgecolor=style.ink(),
             markeredgewidth=1.5,
         )
     ax.set(xticks=[], yticks=[], aspect="equal")
+    ax.spines[:].set_visible(False)

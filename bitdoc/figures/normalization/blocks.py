@@ -120,23 +120,28 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
         for image in range(images):
             _map(ax, image, channel, style.COLOURS[norm.colour] if marked[image, channel] else None)
     top = channels * _UP[1]
+    size = style.by_width(10, 8)
     for image in range(images):
         x = _corner(image, 0, 0, _SIDE / 2)[0]
-        ax.text(x, -0.13, f"image {image + 1}", ha="center", va="top", fontsize=10)
+        ax.text(x, -0.13, f"image {image + 1}", ha="center", va="top", fontsize=size)
     ax.annotate("", (-0.16, top - 0.2), (-0.16, 0.0), arrowprops={"arrowstyle": "->", "color": style.ink(), "lw": 1})
-    ax.text(-0.3, top / 2 - 0.1, "channels", rotation=90, ha="center", va="center", fontsize=10)
-    ax.text(-0.4, top + 0.75, norm.name, color=style.words(style.COLOURS[norm.colour]), weight="bold", fontsize=13)
-    ax.text(-0.4, top + 0.68, f"{norm.words}\n{norm.axes}: {norm.sets}", fontsize=10.5, va="top", linespacing=1.35)
-    ax.set(xlim=(-0.45, 5.75), ylim=(-0.5, top + 1.1), aspect="equal")
+    ax.text(-0.3, top / 2 - style.by_width(0.1, 0.4), "channels", rotation=90, ha="center", va="center", fontsize=size)
+    ink, told = style.words(style.COLOURS[norm.colour]), f"{style.wrapped(norm.words, 22)}\n{norm.axes}: {norm.sets}"
+    if style.by_width(False, True):
+        told = told.replace(": ", ":\n")
+    head = {"fontsize": style.by_width(10.5, 8), "va": "top", "linespacing": 1.35}
+    foot = top + style.by_width(0.75, 1.75)
+    ax.text(-0.4, foot, norm.name, color=ink, weight="bold", fontsize=style.by_width(13, 10))
+    ax.text(-0.4, foot - 0.07, told, **head)
+    ax.set(xlim=(-0.45, 5.75), ylim=(-0.5, top + style.by_width(1.1, 2.3)), aspect="equal")
     ax.axis("off")
 
 
 @figure(
     "norm-axes",
     caption=(
-        "The same block of activations four times: three images, six channels (the sheets of a stack), a map of "
-        "3 × 3 positions in each sheet. All colored values share one mean and one spread; the pale rest is divided "
-        "into sets of the same shape. Group norm is drawn with three groups of two channels."
+        "Three images, six channels (the sheets of a stack), 3 × 3 positions in a sheet. All colored values share one "
+        "mean and one spread; group norm is drawn with three groups of two channels."
     ),
     alt=(
         "Four drawings of three stacks of feature maps. Batch norm colors the same sheet in all three stacks; layer "
@@ -146,7 +151,8 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
 )
 def axes() -> Figure:
     """Draw which values share a mean under batch, layer, instance and group norm."""
-    fig, panels = style.new(7.2, 6.1, rows=2, columns=2)
+    fig, panels = style.new(7.2, 6.4, 2, 2, (5.2, 2))
+    style.headline(fig, "Four norms differ in which values share one mean")
     for ax, norm in zip(panels.flat, NORMS, strict=True):
         _panel(ax, norm)
     return fig
@@ -155,11 +161,10 @@ def axes() -> Figure:
 # ---- The example worked by hand ------------------------------------------------------------------------------------
 
 
-def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
-    """Write the example's sixteen numbers, colour the set of the followed value, print its mean and spread."""
+def _numbers(ax: Axes, marked: Tensor, colour: str) -> None:
+    """Write the example's sixteen numbers, color the set of the followed one, and frame that."""
     n, c, _, w = BLOCK.shape
-    marked = same_set(norm.key, tuple(BLOCK.shape), FOLLOWED[:2], groups)
-    colour = style.words(style.COLOURS[norm.colour])
+    size = style.by_width(11, 9)
     for image in range(n):
         for channel in range(c):
             for column in range(w):
@@ -170,28 +175,29 @@ def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
                 followed = (image, channel, 0, column) == FOLLOWED
                 ink = style.ink("paper") if inside else style.ink()
                 weight = "bold" if followed else "normal"
-                text = f"{BLOCK[image, channel, 0, column]:g}"
-                ax.text(x + 0.5, y + 0.48, text, ha="center", va="center", color=ink, weight=weight, fontsize=11)
+                look = {"ha": "center", "va": "center", "color": ink, "weight": weight, "fontsize": size}
+                ax.text(x + 0.5, y + 0.48, f"{BLOCK[image, channel, 0, column]:g}", **look)
     corner = FOLLOWED[0] * 2.5 + FOLLOWED[3] + 0.06, c - 1 - FOLLOWED[1] + 0.06
     ax.add_patch(Rectangle(corner, 0.88, 0.88, facecolor="none", edgecolor=style.ink(), linewidth=2))
+
+
+def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
+    """Draw the example's numbers with the set of the followed value, and print its mean and spread."""
+    n, c = BLOCK.shape[:2]
+    marked = same_set(norm.key, tuple(BLOCK.shape), FOLLOWED[:2], groups)
+    colour = style.words(style.COLOURS[norm.colour])
+    _numbers(ax, marked, colour)
     for image in range(n):
-        ax.text(image * 2.5 + 1, c + 0.12, "AB"[image], ha="center", va="bottom", fontsize=10)
+        ax.text(image * 2.5 + 1, c + 0.12, "AB"[image], ha="center", va="bottom", fontsize=style.by_width(10, 9))
     for channel in range(c):
-        ax.text(-0.2, c - 0.5 - channel, f"c = {channel + 1}", ha="right", va="center", fontsize=9)
+        name = style.by_width("c = ", "c") + str(channel + 1)
+        ax.text(-0.2, c - 0.5 - channel, name, ha="right", va="center", fontsize=style.by_width(9, 8.5))
     values = BLOCK[marked]
     mean, spread = values.mean(), values.std(correction=0)
     result = apply(norm.key, BLOCK, groups, eps=0)[FOLLOWED]
-    ax.text(
-        2.25,
-        -0.25,
-        f"({BLOCK[FOLLOWED]:g} − {mean:g}) / {spread:g} = {result:.2f}",
-        ha="center",
-        va="top",
-        fontsize=11,
-        color=colour,
-        weight="bold",
-    )
-    ax.set_title(f"{norm.name}: {len(values.flatten())} values", fontsize=10.5)
+    look = {"ha": "center", "va": "top", "fontsize": style.by_width(11, 8.5), "color": colour, "weight": "bold"}
+    ax.text(2.25, -0.25, f"({BLOCK[FOLLOWED]:g} − {mean:g}) / {spread:g} = {result:.2f}", **look)
+    ax.set_title(f"{norm.name}: {len(values.flatten())} values", fontsize=style.by_width(10.5, 8.5))
     ax.set(xlim=(-1.0, 4.7), ylim=(-0.95, c + 0.6), aspect="equal")
     ax.axis("off")
 
@@ -199,9 +205,8 @@ def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
 @figure(
     "norm-worked",
     caption=(
-        "The worked example: images A and B, four channels, two positions. Colored: the set of the framed 8 "
-        "(image A, channel 4) under each norm; below, the 8 minus the set's mean, divided by its standard deviation. "
-        "Group norm has two groups of two channels."
+        "Images A and B, four channels, two positions. Colored: the set of the framed 8 under each norm; below, the 8 "
+        "minus the set's mean, divided by its standard deviation. Group norm has two groups."
     ),
     alt=(
         "Sixteen numbers in a grid, shown four times. The framed 8 becomes 0.33 under batch norm (set 8, 2, 10, 8), "
@@ -211,7 +216,8 @@ def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
 )
 def worked() -> Figure:
     """Draw the example of the page with the set of one value colored under each norm."""
-    fig, panels = style.new(7.2, 6.4, rows=2, columns=2)
+    fig, panels = style.new(7.2, 6.6, 2, 2, (4.2, 2))
+    style.headline(fig, "Four norms make four different numbers of the same 8")
     for ax, norm in zip(panels.flat, NORMS, strict=True):
         _grid(ax, norm)
     return fig

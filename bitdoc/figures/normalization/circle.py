@@ -93,18 +93,20 @@ def _path(ax: Axes, decay: float, title: str) -> None:
     for tip, shade in ((tips[0], style.COLOURS["grey"]), (tips[-1], style.COLOURS["orange"])):
         ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": shade, "lw": 1.8, "shrinkA": 0})
     ax.text(tips[0][0] - 0.05, tips[0][1] + 0.1, "start", fontsize=9, ha="right", color=style.COLOURS["grey"])
-    ax.set(title=title, xlim=(-1.35, 1.75), ylim=(-1.55, 1.55), aspect="equal")
+    ax.set(title=title, xlim=(-1.35, 1.75), ylim=(-1.2, 1.35), aspect="equal")
     ax.axis("off")
 
 
 @figure(
     "norm-circle",
     caption=(
-        "A filter as an arrow: where it points is what it computes, and a standardized filter computes the same at any "
-        "length. On the screen: choose the learning rate and the decay, plain or standardized, and move along the "
-        f"steps. On paper: {STEPS} steps of SGD at rate {RATE:g}, each on another noisy batch. Left and middle: the "
-        f"arrow's tip without decay and with decay {DECAY:g}, beside a circle of length 1. Right: how far a step turns "
-        "the arrow (root mean square of 40 steps; dotted: where growth and decay balance)."
+        "A filter as an arrow, trained on noisy batches: where it points is what it computes. The arrow's tip without "
+        "and with weight decay, beside a circle of length 1; and how far each step turns it."
+    ),
+    measured=(
+        f"{STEPS} steps of SGD at rate {RATE:g}, each on another noisy batch; decay {DECAY:g}. Right: root mean square "
+        "of 40 steps; dotted: where growth and decay balance. On the screen you choose the rate and the decay, plain "
+        "or standardized, and move along the steps."
     ),
     alt=lambda: (
         "Without decay the arrow grows longer and each step turns it less, "
@@ -115,14 +117,17 @@ def _path(ax: Axes, decay: float, title: str) -> None:
 )
 def circle() -> Figure:
     """Draw the path of a standardized filter without and with decay, and the angle of its steps."""
-    fig, (left, middle, right) = style.new(7.2, 2.8, columns=3)
+    fig, (left, middle, right) = style.new(7.2, 3.1, 1, 3, (7.0, 1))
+    style.headline(fig, "Without decay a standardized filter grows, and each step turns it less")
     _path(left, 0, "no decay: it lengthens")
     _path(middle, DECAY, "decay: its length settles")
     for decay, line, name in ((0, "--", "no decay"), (DECAY, "-", "decay")):
         angles = smoothed(walk(RATE, decay, True).angles)
         right.plot(range(1, STEPS + 1), angles, line, color=style.COLOURS["orange"], linewidth=1.5)
-        height = angles[-1] * (1.35 if decay else 0.62)
-        right.text(STEPS, height, name, ha="right", fontsize=9.5, color=style.words(style.COLOURS["orange"]))
+        height = angles[-1] * (1.5 if decay else 0.68)
+        right.text(
+            STEPS, height, name, ha="right", va="center", fontsize=9.5, color=style.words(style.COLOURS["orange"])
+        )
     right.axhline(balance(RATE, DECAY), color=style.ink(), linestyle=":", linewidth=1)
     right.set(yscale="log", xlabel="step", title="degrees a step turns it", xlim=(1, STEPS), ylim=(0.8, 30))
     right.set_yticks((1, 3, 10, 30), ("1°", "3°", "10°", "30°"))

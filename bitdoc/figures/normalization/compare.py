@@ -127,9 +127,8 @@ def _icon(ax: Axes, method: Method, x: float, y: float) -> None:
 @figure(
     "norm-compare",
     caption=(
-        "The four methods on one screen. The small pictures mark what shares one mean: in a block of six channels "
-        "(down) and three images (across), or among the nine weights of a filter. {numref}`tab-norm-compare` has the "
-        "same words as text."
+        "The four methods at a glance. The small pictures mark what shares one mean: in a block of six channels (down) "
+        "and three images (across), or among the nine weights of a filter."
     ),
     alt="; ".join(
         f"{method.name} ({method.short}): "
@@ -139,30 +138,50 @@ def _icon(ax: Axes, method: Method, x: float, y: float) -> None:
 )
 def compare() -> Figure:
     """Draw the comparison of batch norm, group norm, weight standardization and group norm with standardization."""
-    wrapped = [[textwrap.wrap(text, _ACROSS, break_on_hyphens=False) for text in method.told] for method in METHODS]
-    lines = [max(len(column[row]) for column in wrapped) for row in range(len(ROWS))]
-    height = _TOP + sum(count * _LINE + _GAP for count in lines) + 0.42
-    width = _LABEL + _COLUMN * len(METHODS) + 0.1
+    beside, across, credit = style.by_width((4, _ACROSS, 105), (2, 23, 58))
+    parts = [METHODS[first : first + beside] for first in range(0, len(METHODS), beside)]
+    texts = [[[textwrap.wrap(row, across, break_on_hyphens=False) for row in m.told] for m in part] for part in parts]
+    width = style.by_width(_LABEL + _COLUMN * len(METHODS) + 0.1, style.NARROW)
+    height = sum(map(_height, texts)) + style.by_width(0.46, 0.66)
     fig = Figure(figsize=(width, height))
     ax = fig.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(-height, 0))
     ax.axis("off")
-    for column, method in enumerate(METHODS):
-        x = 0.1 + _LABEL + column * _COLUMN
-        color = style.words(style.COLOURS[method.color])
-        ax.text(x, -0.12, method.short, color=color, weight="bold", fontsize=13, va="top")
-        ax.text(x, -0.36, method.name, color=color, fontsize=8.8, va="top")
-        _icon(ax, method, x, -0.56)
-    y = -_TOP
-    for row, (name, count) in enumerate(zip(ROWS, lines, strict=True)):
-        ax.plot((0.1, width - 0.1), (y + _GAP / 2,) * 2, color=style.ink("faint"), linewidth=0.8)
-        ax.text(0.1, y, "\n".join(textwrap.wrap(name, 12)), weight="bold", fontsize=_SIZE, va="top", linespacing=1.3)
-        for column, texts in enumerate(wrapped):
-            place = 0.1 + _LABEL + column * _COLUMN
-            ax.text(place, y, "\n".join(texts[row]), fontsize=_SIZE, va="top", linespacing=1.3)
-        y -= count * _LINE + _GAP
-    ax.text(0.1, y - 0.02, "\n".join(textwrap.wrap(CREDIT, 118)), fontsize=7.4, va="top", color=style.COLOURS["grey"])
+    top = 0.0
+    for part, told in zip(parts, texts, strict=True):
+        _part(ax, part, told, top, width)
+        top -= _height(told)
+    grey = style.COLOURS["grey"]
+    ax.text(0.1, top - 0.02, "\n".join(textwrap.wrap(CREDIT, credit)), fontsize=8.3, va="top", color=grey)
     return fig
+
+
+def _counts(told: list[list[list[str]]]) -> list[int]:
+    """Lines that each row takes; narrow, the name of the row has a line of its own above its cells."""
+    return [max(len(column[row]) for column in told) + style.by_width(0, 1) for row in range(len(ROWS))]
+
+
+def _height(told: list[list[list[str]]]) -> float:
+    return _TOP + sum(count * _LINE + _GAP for count in _counts(told))
+
+
+def _part(ax: Axes, part: tuple[Method, ...], told: list[list[list[str]]], top: float, width: float) -> None:
+    """Draw some methods side by side, their rows of texts below them."""
+    label, step, down = style.by_width((_LABEL, _COLUMN, 0.0), (0.0, (width - 0.2) / len(part), _LINE))
+    places = [0.1 + label + column * step for column in range(len(part))]
+    for x, method in zip(places, part, strict=True):
+        color = style.words(style.COLOURS[method.color])
+        ax.text(x, top - 0.12, method.short, color=color, weight="bold", fontsize=13, va="top")
+        ax.text(x, top - 0.36, method.name, color=color, fontsize=8.8, va="top")
+        _icon(ax, method, x, top - 0.56)
+    y = top - _TOP
+    words = {"fontsize": _SIZE, "va": "top", "linespacing": 1.3}
+    for row, (name, count) in enumerate(zip(ROWS, _counts(told), strict=True)):
+        ax.plot((0.1, width - 0.1), (y + _GAP / 2,) * 2, color=style.ink("faint"), linewidth=0.8)
+        ax.text(0.1, y, style.by_width("\n".join(textwrap.wrap(name, 12)), name), weight="bold", **words)
+        for x, texts in zip(places, told, strict=True):
+            ax.text(x, y - down, "\n".join(texts[row]), **words)
+        y -= count * _LINE + _GAP
 
 
 @table("norm-compare", caption="The comparison of {numref}`fig-norm-compare` in words")

@@ -64,10 +64,8 @@ def movement(
 @figure(
     "norm-explorer",
     caption=(
-        "Which outputs move when image 2 of three is exchanged for another? The darker a cell, the more the normalized "
-        "values of that image and channel move; at the right the mean absolute change. Images 1 and 3 move under batch "
-        "norm only. On the screen you can also take images out, down to a batch of one, switch to evaluation, or cut "
-        "the batch into micro-batches; two more tabs show which values share a mean, and filters."
+        "Image 2 of three is exchanged for another. The darker a cell, the more the normalized values of that image "
+        "and channel move; at the right the mean absolute change."
     ),
     alt=(
         "Four grids of three images by eight channels. Under batch norm the cells of all three images are colored "
@@ -77,7 +75,8 @@ def movement(
 )
 def explorer_still() -> Figure:
     """Draw how far each output moves when one image of the batch is exchanged."""
-    fig, panels = style.new(7.2, 3.3, rows=2, columns=2)
+    fig, panels = style.new(7.2, 3.6, 2, 2, (6.0, 1))
+    style.headline(fig, "Exchange one image, and only batch norm moves the others")
     for ax, norm in zip(panels.flat, NORMS, strict=True):
         moved = movement(norm.key, groups=4)
         for image in range(3):
@@ -89,7 +88,7 @@ def explorer_still() -> Figure:
             ax.text(8.2, 2.5 - image, f"{moved[image].mean():.2f}", va="center", fontsize=9)
             ax.text(-0.2, 2.5 - image, f"image {image + 1}", ha="right", va="center", fontsize=9)
         ax.text(4, -0.15, "8 channels", ha="center", va="top", fontsize=9)
-        ax.set_title(norm.name + (", 4 groups" if norm.key == "group" else ""), fontsize=10.5)
+        ax.set_title(norm.name + (", 4 groups" if norm.key == "group" else ""))
         ax.set(xlim=(-2.6, 9.7), ylim=(-0.8, 3.05), aspect="equal")
         ax.axis("off")
     return fig

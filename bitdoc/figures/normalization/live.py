@@ -56,10 +56,13 @@ def expected_scale(start: str, layer: int) -> float:
 @figure(
     "norm-depth",
     caption=(
-        "Size of the activations (root mean square, logarithmic axis) on their way through twenty convolutions with "
-        "ReLU, 32 channels each, for three common scales of random weights. Left: nothing else; each thin line is one "
-        f"of {len(DRAWS)} draws of the weights, the dashed line the average over all weights. Right: one draw with "
-        "batch norm (lines) or group norm (circles) before each ReLU; the three starts coincide."
+        "Size of the activations on their way through twenty convolutions with ReLU, for three common scales of random "
+        "weights: with nothing else, and with batch norm (line) or group norm (circles) before each ReLU."
+    ),
+    measured=(
+        f"While the page is built: 32 channels; root mean square. Without a norm each thin line is one of {len(DRAWS)} "
+        "draws of the weights, the dashed line the average over all weights; with a norm one draw, and the three "
+        "starts coincide."
     ),
     alt=(
         f"Left, on a logarithmic axis: with weights 1.5 times He's the activations grow by {1.5**LAYERS:,.0f} over "
@@ -70,7 +73,8 @@ def expected_scale(start: str, layer: int) -> float:
 )
 def depth() -> Figure:
     """Draw the scale of activations through twenty layers, without and with normalization."""
-    fig, (left, right) = style.new(7.2, 3.4, columns=2, sharey=True)
+    fig, (left, right) = style.new(7.2, 3.6, 1, 2, (6.0, 1), sharey=True)
+    style.headline(fig, "Without a norm activations grow or die; with one they stay")
     layers = range(LAYERS + 1)
     for start in STARTS:
         ink = style.COLOURS["grey"]
@@ -82,8 +86,10 @@ def depth() -> Figure:
         style.label(left, place, expected_scale(start, place), start, ink, **nudge)
         right.plot(layers, scales(start, "batch"), color=style.COLOURS["blue"])
         right.plot(layers, scales(start, "group"), "o", color=style.COLOURS["orange"], mfc="none", ms=6)
-    left.set(yscale="log", xlabel="layer", ylabel="size of activations (rms)", title="without a norm it grows or dies")
-    right.set(xlabel="layer", title="with a norm it stays")
+    left.set(yscale="log", xlabel="layer", ylabel="size of activations (rms)", title="without a norm")
+    left.set_yticks([1e4, 1, 1e-4, 1e-8], ["10,000", "1", "1/10,000", "1/100 million"])
+    left.minorticks_off()
+    right.set(xlabel="layer", title="with a norm")
     right.text(LAYERS / 2, 6, "all three starts, batch or group norm", ha="center", fontsize=9)
     for ax in (left, right):
         ax.set_xticks(range(0, LAYERS + 1, 5))
@@ -91,16 +97,9 @@ def depth() -> Figure:
     return fig
 
 
-@value("norm-depth-grow")
-def depth_grow() -> str:
-    """Factor between the last and the first layer with weights 1.5 times He's, averaged over all weights."""
-    return f"{expected_scale('1.5 × He', LAYERS):,.0f}"
-
-
-@value("norm-depth-shrink")
-def depth_shrink() -> str:
-    """Factor between the first and the last layer with PyTorch's default weights, averaged over all weights."""
-    return f"{1e-6 / expected_scale(_DEFAULT, LAYERS):,.0f} million"
+# Factor by which twenty layers grow with weights 1.5 times He's, and shrink with PyTorch's, averaged over all weights.
+value("norm-depth-grow")(lambda: f"{expected_scale('1.5 × He', LAYERS):,.0f}")
+value("norm-depth-shrink")(lambda: f"{1e-6 / expected_scale(_DEFAULT, LAYERS):,.0f} million")
 
 
 # ---- What a batch of 2, 8 or 32 does to a mean ----------------------------------------------------------------------
@@ -128,9 +127,12 @@ def exact_statistics(batch: int) -> tuple[tuple[float, float], tuple[float, floa
     "norm-batch-mean",
     format="png",
     caption=(
-        "Each dot is the mean (left) or the standard deviation (right) of one random batch of 2, 8 or 32 values from "
-        "a normal population of mean 0 and standard deviation 1 (dashed); 400 batches each. The bars and their numbers "
-        "are exact: the average over all batches, and one standard deviation to either side."
+        "Each dot is the mean or the standard deviation of one random batch of 2, 8 or 32 values from a population of "
+        "mean 0 and standard deviation 1 (dashed)."
+    ),
+    measured=(
+        "While the page is built: 400 batches of each size from a normal population. The bars and their numbers are "
+        "exact: the average over all batches, and one standard deviation to either side."
     ),
     alt=(
         "Clouds of dots. Means of batches of 2 scatter by 0.71, of 32 only by 0.18. The standard deviation of a batch "
@@ -139,7 +141,8 @@ def exact_statistics(batch: int) -> tuple[tuple[float, float], tuple[float, floa
 )
 def batch_mean() -> Figure:
     """Draw how far the statistics of small batches scatter."""
-    fig, panels = style.new(7.2, 3.2, columns=2, sharey=True)
+    fig, panels = style.new(7.2, 3.5, 1, 2, (6.0, 1), sharey=True)
+    style.headline(fig, "The smaller the batch, the less its mean and its spread can be trusted")
     for index, (ax, truth) in enumerate(zip(panels, (0, 1), strict=True)):
         ax.axvline(truth, color=style.ink(), linestyle="--", linewidth=1)
         for row, batch in enumerate(BATCHES):
@@ -183,10 +186,12 @@ def running(steps: int = 100, batch: int = 8) -> tuple[list[float], list[float]]
 @figure(
     "norm-running",
     caption=(
-        "One channel of a batch-norm layer, step by step. Dots: the mean of each training batch (8 values), which "
-        "training subtracts. Line: the running mean, which inference subtracts; each step moves it one tenth of the "
-        "way to the dot, PyTorch's default. At step 60 the data set changes: for some twenty steps the line fits "
-        "neither the old data nor the new."
+        "One channel of a batch-norm layer. Dots: the mean of each training batch, which training subtracts. Line: the "
+        "running mean, which inference subtracts. At step 60 the data set changes."
+    ),
+    measured=(
+        "While the page is built: 8 values a batch; each step moves the line one tenth of the way to the dot, "
+        "PyTorch's default."
     ),
     alt=(
         "Dots scatter around 1 and, from step 60 on, around 2.5. The running mean climbs from 0 to 1 in about twenty "
@@ -196,15 +201,18 @@ def running(steps: int = 100, batch: int = 8) -> tuple[list[float], list[float]]
 def running_statistics() -> Figure:
     """Draw batch means and the running mean, with a change of data set."""
     means, track = running()
-    fig, ax = style.new(7.2, 3.0)
+    fig, ax = style.new(7.2, 3.3, narrow=(3.7, 1))
+    style.headline(fig, "When the data change, the running mean fits neither data for some twenty steps")
     ax.plot(means, "o", color=style.COLOURS["blue"], alpha=0.6, ms=4)
     ax.plot(track, color=style.ink())
     ax.axvline(MOVE - 0.5, color=style.ink(), linestyle="--", linewidth=1)
-    ax.text(MOVE - 2, 4.2, "upstream data", ha="right", va="top", fontsize=9)
-    ax.text(MOVE + 1, 4.2, "downstream data", ha="left", va="top", fontsize=9)
-    ax.text(22, 1.9, "mean of each batch: used in training", color=style.COLOURS["blue"], fontsize=9, ha="center")
-    ax.text(24, 0.12, "running mean: used at inference", color=style.ink(), fontsize=9, ha="center")
-    ax.set(xlabel="training step", ylabel="mean of the channel", ylim=(-0.2, 4.3), xlim=(-2, 101))
+    ax.text(MOVE - 2, 4.5, "upstream data", ha="right", va="top", fontsize=9)
+    ax.text(MOVE + 1, 4.5, style.by_width("downstream data", "downstream\ndata"), ha="left", va="top", fontsize=9)
+    used = style.by_width("mean of each batch, used in training", "mean of each batch,\nused in training")
+    ax.text(0, 2.3, used, color=style.COLOURS["blue"], fontsize=9, va="bottom")
+    steady = style.by_width("running mean, used at inference", "running mean,\nused at inference")
+    ax.text(0, -0.35, steady, color=style.ink(), fontsize=9, va="top")
+    ax.set(xlabel="training step", ylabel="mean of the channel", ylim=(style.by_width(-1.0, -1.4), 4.6), xlim=(-2, 101))
     return fig
 
 
@@ -242,10 +250,10 @@ def _strip(ax: Axes, kind: str, colour: str) -> None:
 @figure(
     "norm-company",
     caption=(
-        "Eight forward passes of the same image, each time in a batch with three other companions, through the same "
-        "R14x0.25 network with random weights, in training mode. One line is one pass: the image's six outputs. With "
-        "batch norm they differ from pass to pass; with group norm the eight lines are one."
+        "Eight forward passes of the same image through the same network in training mode, each time with three other "
+        "companions in its batch. A line is a pass: the image's six outputs."
     ),
+    measured="While the page is built: an R14x0.25 with random weights, on noise of random level and contrast.",
     alt=(
         "Left, batch norm: eight zigzag lines that disagree by about as much as they vary. Right, group norm: eight "
         "lines that lie exactly on each other."
@@ -253,7 +261,8 @@ def _strip(ax: Axes, kind: str, colour: str) -> None:
 )
 def batch_mates() -> Figure:
     """Draw the outputs of one image in eight different batches, with batch and with group norm."""
-    fig, (left, right) = style.new(7.2, 3.0, columns=2, sharey=True)
+    fig, (left, right) = style.new(7.2, 3.3, 1, 2, (5.6, 1), sharey=True)
+    style.headline(fig, "Batch norm's answer depends on the company, group norm's does not")
     _strip(left, "batch", "blue")
     _strip(right, "group", "orange")
     left.set(title="batch norm: 8 answers", ylabel="value")

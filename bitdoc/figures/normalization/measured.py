@@ -25,7 +25,8 @@ _T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 
 def _empty(study: str) -> Figure:
     fig, ax = style.new(7.2, 2.2)
-    text = f"This place is empty: the runs have not been made.\n\n{SCRIPT} {study}"
+    lines = ("This place is empty: the runs have not been made.", f"{SCRIPT} {study}")
+    text = "\n\n".join(map(style.wrapped, lines))
     ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=10)
     ax.set(xticks=[], yticks=[])
     return fig
@@ -64,27 +65,35 @@ def _means(name: str, batches: tuple[int, ...], scores: Callable[..., dict[int, 
     return f"{name}: {', '.join(told)}"
 
 
-def _accuracy_caption() -> str:
+def _accuracy_measured() -> str:
     shown = [record for name in equal.VARIANTS for batch in equal.BATCHES for record in equal.chosen(name, batch)]
     return (
-        "Measured: accuracy of a narrow R14 on the 10,000 CIFAR-10 test images; a dot is a run, lines join the means, "
-        "plain filters are dashed and open. Left: 16,000 images of 48 pixels seen once at every batch size, the rate "
-        f"chosen at 32 on held-out images and proportional to the batch. Right: {equal.UPDATES} updates at "
-        "every batch size, images of 32 pixels, the rate chosen norm by norm and batch by batch on held-out images. "
-        "Chance is 10%. " + runs.provenance(runs.load(sweep.BATCH_SIZE) + shown)
+        "On the 10,000 test images. Every image once: 16,000 images of 48 pixels, the rate chosen at 32 on held-out "
+        f"images and proportional to the batch. The same number of updates: {equal.UPDATES}, images of 32 pixels, the "
+        "rate chosen norm by norm and batch by batch on held-out images. "
+        + runs.provenance(runs.load(sweep.BATCH_SIZE) + shown)
     )
 
 
-@figure("norm-batch-size-measured", caption=_accuracy_caption, alt=_accuracy_alt)
+@figure(
+    "norm-batch-size-measured",
+    caption=(
+        "CIFAR-10 accuracy of a narrow R14 by batch size, every image seen once and with the same number of updates. A "
+        "dot is a run, lines join the means; plain filters are dashed and open. Chance is 10%."
+    ),
+    alt=_accuracy_alt,
+    measured=_accuracy_measured,
+)
 def batch_size() -> Figure:
     """Draw accuracy by batch size: each image seen once, and the same number of updates."""
     if not runs.load(sweep.BATCH_SIZE):
         return _empty("batch-size")
-    fig, (left, right) = style.new(7.2, 3.8, columns=2)
+    fig, (left, right) = style.new(7.2, 4.0, 1, 2, (6.6, 1))
+    style.headline(fig, "Batch norm is last at a batch of 2, and catches up with larger ones")
     _sweep(left, sweep.VARIANTS, sweep.BATCHES, swept)
     _sweep(right, equal.VARIANTS, equal.BATCHES, updated)
     left.set(ylabel="test accuracy, %", title="every image once")
-    right.set(title="the same number of updates")
+    right.set(ylabel=style.by_width("", "test accuracy, %"), title="the same number of updates")
     return fig
 
 
@@ -102,7 +111,7 @@ def _sweep(ax: Axes, names: Iterable[str], batches: tuple[int, ...], scores: Cal
             ends.append((mean(columns[-1][1].values()), len(batches) - 0.85, name, ink))
     _label_apart(ax, ends, gap=0.07)
     ax.set_xticks(range(len(batches)), [str(batch) for batch in batches])
-    ax.set(xlabel="batch size", xlim=(-0.4, 1.35 * len(batches) - 0.5))
+    ax.set(xlabel="batch size", xlim=(-0.4, style.by_width(1.35, 1.45) * len(batches) - 0.5))
 
 
 def _dots(ax: Axes, spot: float, scores: dict[int, float], name: str) -> None:
@@ -123,14 +132,13 @@ def _label_apart(ax: Axes, ends: list[tuple[float, float, str, str]], gap: float
 # ---- Inside the trained networks ------------------------------------------------------------------------------------
 
 
-def _inside_caption() -> str:
+def _inside_measured() -> str:
     records = [record for name in equal.VARIANTS for record in equal.chosen(name, _LARGEST)]
     return (
-        f"Measured: networks trained with batches of {_LARGEST} (the right panel of "
-        "{numref}`fig-norm-batch-size-measured`), layer by layer from input to output; only norms that follow a "
-        "convolution directly. Left: distance of a channel's mean from 0 behind the norm, before its learned scale and "
-        "offset, averaged over the channels, in standard deviations. Right: channels that the ReLU passes for less "
-        "than 1% or more than 99% of the values. Thin: runs; thick: their mean. " + runs.provenance(records)
+        f"The networks of {{numref}}`fig-norm-batch-size-measured` with equal updates and batches of {_LARGEST}; only "
+        "norms that follow a convolution directly. The offset is taken behind the norm, before its learned scale and "
+        "offset, averaged over the channels, in standard deviations; stuck is what the ReLU passes for less than 1% or "
+        "more than 99% of the values. " + runs.provenance(records)
     )
 
 
@@ -146,12 +154,21 @@ def _inside_alt() -> str:
     return f"Averaged over the layers, the offset of a channel is {offsets}; stuck channels, in percent: {shares}."
 
 
-@figure("norm-offset-trained", caption=_inside_caption, alt=_inside_alt)
+@figure(
+    "norm-offset-trained",
+    caption=(
+        "Inside trained networks, from input to output: how far a channel's mean stands from 0 behind the norm, and "
+        "how many channels the ReLU leaves always on or off. Thin: runs; thick: their mean."
+    ),
+    alt=_inside_alt,
+    measured=_inside_measured,
+)
 def trained() -> Figure:
     """Draw offsets and stuck channels over the layers of trained networks."""
     if not all(inside(name, "offset") for name in equal.VARIANTS):
         return _empty("equal-updates")
-    fig, panels = style.new(7.2, 3.2, columns=2)
+    fig, panels = style.new(7.2, 3.5, 1, 2, (6.0, 1))
+    style.headline(fig, "GN leaves a channel's offset, BN takes it away, WS takes part of it")
     for ax, what, scale in ((panels[0], "offset", 1), (panels[1], "stuck", 100)):
         ends = []
         for name in equal.VARIANTS:
@@ -164,10 +181,10 @@ def trained() -> Figure:
             ax.plot(layers, means, line, color=ink)
             ends.append((means[-1], float(layers[-1]), name, ink))
         _label_apart(ax, ends, gap=0.09)
-        ax.set(xlabel="layer", xlim=(1, len(layers) + 2.4))
+        ax.set(xlabel="layer", xlim=(1, len(layers) + style.by_width(2.4, 2.9)))
         ax.set_xticks(layers)
-    panels[0].set(ylabel="offset of a channel", title="GN leaves it, BN takes it, WS takes part")
-    panels[1].set(ylabel="channels stuck, %", title="stuck: most with GN alone")
+    panels[0].set(ylabel="offset of a channel", title="offset")
+    panels[1].set(ylabel="channels stuck, %", title="stuck channels: most with GN alone")
     return fig
 
 

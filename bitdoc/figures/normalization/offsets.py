@@ -106,28 +106,31 @@ def _alt() -> str:
 @figure(
     "norm-offset",
     caption=(
-        "Random weights, no training: twenty 3 × 3 convolutions of 64 channels, each with norm (GN: 8 groups) and "
-        "ReLU. Left: the channels of layer 2 before the norm; across, the sum of the filter's weights times the mean "
-        "input, up, the mean that the channel really has (both in standard deviations of the layer). Middle: distance "
-        "of a channel's mean from 0 behind the norm, averaged over the channels, in standard deviations. Right: "
-        f"channels that the ReLU passes for less than 1% of all values or for more than 99%. Mean and range of "
-        f"{len(SEEDS)} draws of weights and images; computed while this page was built."
+        "Twenty convolutions with random weights, each with norm and ReLU. The mean of each channel of layer 2 against "
+        "what its filter's sum makes of the mean input; channels' offsets, and stuck channels, over depth."
+    ),
+    measured=(
+        "While the page is built: 3 × 3 convolutions of 64 channels, no training; GN: 8 groups. Left: before the "
+        "norm, in standard deviations of the layer. Middle: distance of a channel's mean from 0 behind the norm, "
+        "averaged over the channels, in standard deviations. Right: channels that the ReLU passes for less than 1% of "
+        f"all values or for more than 99%. Mean and range of {len(SEEDS)} draws of weights and images."
     ),
     alt=_alt,
 )
 def offset() -> Figure:
     """Draw what pushes a channel, how far channels stand from zero over depth, and how many are stuck."""
-    fig, (left, middle, right) = style.new(7.2, 3.0, columns=3)
+    fig, (left, middle, right) = style.new(7.2, 3.4, 1, 3, (8.4, 1))
+    style.headline(fig, "Group norm leaves a channel where its filter pushes it; standardized filters do not push")
     for name, fill in (("GN", False), ("GN + WS", True)):
         one, ink = forward(name), style.COLOURS["orange"]
         left.plot(one.push, one.mean, "o", color=ink, mfc=ink if fill else "none", ms=4, alpha=0.8)
     left.axline((0, 0), slope=1, color=style.ink(), linewidth=0.8, linestyle=":", zorder=0)
     left.set(xlabel="sum of weights × mean input", ylabel="mean of the channel", title="a filter's sum pushes it")
-    left.annotate("GN", (0.75, 0.75), (0.55, 1.05), color=style.COLOURS["orange"], fontsize=9.5)
-    left.text(0.12, -0.25, "GN + WS", color=style.COLOURS["orange"], fontsize=9.5)
-    _lines(middle, "offset", 1, {"GN": (11, 0.8), "GN + WS": (13, 0.11), "BN": (4, -0.06)})
+    left.annotate("GN", (0.75, 0.75), (0.35, 1.05), color=style.COLOURS["orange"], fontsize=9.5)
+    left.text(0.2, -0.3, "GN + WS", color=style.COLOURS["orange"], fontsize=9.5)
+    _lines(middle, "offset", 1, {"GN": (11, 0.8), "GN + WS": (13, 0.11), "BN": (4, -0.065)})
     middle.set(ylabel="offset of a channel", title="GN leaves the offset", ylim=(-0.12, 0.95))
-    _lines(right, "stuck", 100, {"GN": (4.5, 17), "GN + WS": (13, -2), "BN": (4, -2)})
+    _lines(right, "stuck", 100, {"GN": (4.5, 17), "GN + WS": (14, -2.3), "BN": (4, -2.3)})
     right.set(ylabel="channels stuck, %", title="and channels get stuck", ylim=(-4, 40))
     return fig
 

@@ -113,10 +113,13 @@ def _at(name: str, stride: float) -> str:
 
 @figure(
     "norm-loss-line",
-    caption=lambda: (
-        "How the loss changes when all filters take one step of the given length against their gradient, measured on "
-        f"the batch at hand at {len(SEEDS) * STEPS // EVERY} moments of training a small network. Line: median; band: "
-        "middle half. As far as the curve falls, the gradient can be trusted. Length is relative to that of the raw "
+    caption=(
+        "How the loss changes when all filters take one step of the given length against their gradient. Line: median; "
+        "band: middle half. As far as the curve falls, the gradient can be trusted."
+    ),
+    measured=lambda: (
+        "While the page is built: on the batch at hand, at "
+        f"{len(SEEDS) * STEPS // EVERY} moments of training a small network. Length is relative to that of the raw "
         "filters, the same measure for all networks; the one without a norm learns at a tenth of the others' rate."
     ),
     alt=lambda: (
@@ -127,18 +130,19 @@ def _at(name: str, stride: float) -> str:
 )
 def loss_line() -> Figure:
     """Draw the loss along the gradient for four networks that differ in norm and filters."""
-    fig, ax = style.new(7.2, 3.6)
+    fig, ax = style.new(7.2, 3.8, narrow=(3.8, 1))
+    style.headline(fig, "BN and GN + WS still gain at steps where GN alone loses")
     percent = [100 * stride for stride in STRIDES]
     for name, (_, _, color, line) in TRIALS.items():
         changes, _ = landscape(name)
         low, middle, high = (changes.quantile(q, dim=0).tolist() for q in (0.25, 0.5, 0.75))
         ax.fill_between(percent, low, high, color=style.COLOURS[color], alpha=0.12, linewidth=0)
         ax.plot(percent, middle, line, marker="o", color=style.COLOURS[color])
-        lift = {"BN": -7, "no norm": 8}.get(name, 2)
+        lift = {"BN": -7, "no norm": 8}.get(name, 4)
         style.label(ax, percent[-1], middle[-1], name, style.COLOURS[color], xytext=(6, lift))
     ax.axhline(0, color=style.ink(), linewidth=1, linestyle=":")
-    ax.set(xlabel="step against the gradient, % of the filters' length", ylabel="change of the loss", xlim=(0, 12))
-    ax.set_title("BN and GN + WS still gain at steps where GN alone loses")
+    across = style.by_width("step against the gradient, % of the filters' length", "step, % of the filters' length")
+    ax.set(xlabel=across, ylabel="change of the loss", xlim=(0, style.by_width(12, 13.5)))
     ax.set_xticks((0, 2, 4, 6, 8, 10))
     return fig
 
@@ -158,10 +162,11 @@ for _name in TRIALS:
 @figure(
     "norm-ws-filters",
     caption=(
-        "Six filters of the first layer of a small network, trained with plain convolutions and group norm: above as "
-        "they are, below standardized; the lighter a weight, the larger. One scale for each row; mean and standard "
-        "deviation of the nine weights under each filter. The pattern of a filter stays; its level and its size go."
+        "Six filters of a first layer, trained with plain convolutions and group norm: as they are, and standardized. "
+        "The lighter a weight, the larger; one scale for all raw ones, one for all standardized ones."
     ),
+    measured="While the page is built, on a small network; mean and standard deviation of the nine weights under each "
+    "filter.",
     alt=(
         "Two rows of six filters of 3 by 3 weights. The raw filters differ in level and contrast; every standardized "
         "filter has mean 0.00 and standard deviation 1.00 and shows the same pattern as the raw one above it."
@@ -172,7 +177,8 @@ def filter_view() -> Figure:
     _, net = landscape("GN")
     raw = filters(net)[0].detach()
     chosen = raw.std((1, 2, 3), correction=0).argsort()[[0, 3, 6, 9, 12, 15]]  # from the smallest to the largest spread
-    fig, panels = style.new(7.2, 3.5, rows=2, columns=6)
+    fig, panels = style.new(7.2, 3.7, 2, 6, (6.4, 3))
+    style.headline(fig, "Standardizing keeps a filter's pattern, and takes its level and its size")
     for row, (name, weights) in enumerate((("raw", raw[chosen]), ("standardized", standardize(raw[chosen])))):
         low, high = weights.min(), weights.max()
         for ax, weight in zip(panels[row], weights, strict=True):
@@ -182,6 +188,7 @@ def filter_view() -> Figure:
             told = f"mean {mean + 0.0:.2f}\ns.d. {spread:.2f}".replace("-0.00", "0.00").replace("-", "−")
             ax.set_xlabel(told, fontsize=9)
             ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
         panels[row, 0].set_ylabel(name)
     return fig
 

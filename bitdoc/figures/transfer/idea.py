@@ -111,15 +111,16 @@ def group_mean(start: str, amount: str, group: str) -> float:
 
 
 _WHEN_CAPTION = (
-    "A ResNet-50 from random weights and from ImageNet's. Mean accuracy over the seven natural (similar) and the eight "
-    "structured (different) tasks of VTAB, from its authors' results {cite:p}`google2020vtab`. The advice is ours."
+    "A ResNet-50 from random weights and from ImageNet's: mean accuracy over the natural (similar) and the structured "
+    "(different) tasks of VTAB, from its authors' results {cite:p}`google2020vtab`. The advice is ours."
 )
 
 
 def _when_measured() -> str:
     middle = [f"{group_mean(start, amount, 'specialized'):.1f}" for amount in ("few", "all") for start in _STARTS]
     return (
-        "Fine-tuned with 1,000 images a task and with each task's whole training set; ImageNet is ILSVRC-2012. On the "
+        "Seven natural and eight structured tasks, each fine-tuned with 1,000 images and with its whole training set; "
+        "ImageNet is ILSVRC-2012. On the "
         "four specialized tasks, medical and satellite images, the start lifts accuracy from "
         f"{middle[0]} to {middle[1]}% with 1,000 images, from {middle[2]} to {middle[3]}% with all."
     )
@@ -163,7 +164,14 @@ def _draw_gain(ax: Axes, amount: str, group: str) -> None:
     ax.plot(end, 1, "o", color=style.COLOURS["blue"], markersize=7)
     ax.text(start - 2, 1, f"{start:.0f}", color=style.COLOURS["grey"], ha="right", va="center")
     ax.text(end + 2, 1, f"{end:.0f}", color=style.COLOURS["blue"], ha="left", va="center")
-    ax.text((start + end) / 2, 1.17, f"+{end - start:.0f}", color=style.COLOURS["blue"], ha="center", fontsize=style.by_width(12, 10))
+    ax.text(
+        (start + end) / 2,
+        1.17,
+        f"+{end - start:.0f}",
+        color=style.COLOURS["blue"],
+        ha="center",
+        fontsize=style.by_width(12, 10),
+    )
     if (amount, group) == ("few", "natural"):
         ax.text(start, 1.17, "random", color=style.COLOURS["grey"], ha="center", fontsize=9.5)
         ax.text(end, 1.17, "ImageNet", color=style.COLOURS["blue"], ha="center", fontsize=9.5)

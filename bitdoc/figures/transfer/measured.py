@@ -46,7 +46,11 @@ def empty_place(ax: Axes, *commands: str) -> None:
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set(visible=True, linestyle=(0, (4, 4)), color=style.COLOURS["grey"])
-    lines = [line for command in commands for line in ("", *textwrap.wrap(command, style.by_width(52, 36), subsequent_indent="    "))]
+    lines = [
+        line
+        for command in commands
+        for line in ("", *textwrap.wrap(command, style.by_width(52, 36), subsequent_indent="    "))
+    ]
     text = "\n".join([style.wrapped("not measured yet; the command that fills this place:", 36), *lines])
     ax.text(0.04, 0.5, text, transform=ax.transAxes, va="center", fontsize=style.by_width(9.5, 8.5))
 

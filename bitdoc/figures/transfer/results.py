@@ -50,7 +50,13 @@ def low_data() -> Figure:
         style.label(ax, 100, curve[100], data, style.COLOURS[colour], fontsize=style.by_width(10, 9))
     ax.plot(10, ten, "o", markersize=13, markerfacecolor="none", markeredgecolor=style.ink(), markeredgewidth=1.3)
     ax.annotate(f"{ten:.0f}%", (10, ten), (0, -19), textcoords="offset points", ha="center", fontsize=11)
-    ax.set(xscale="log", xlim=(0.9, style.by_width(320, 600)), ylim=(30, 102), xlabel="labeled images per class", ylabel="top-1 accuracy, %")
+    ax.set(
+        xscale="log",
+        xlim=(0.9, style.by_width(320, 600)),
+        ylim=(30, 102),
+        xlabel="labeled images per class",
+        ylabel="top-1 accuracy, %",
+    )
     ax.set_xticks([1, 5, 10, 25, 100], ["1", "5", "10", "25", "100"])
     ax.minorticks_off()
     ax.grid(axis="y")
