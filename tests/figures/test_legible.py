@@ -24,7 +24,7 @@ from bitdoc.figures import style
 
 INCH = 96
 #: By width: the column of a page in pixels (360 without its margins; 1440 beside both sidebars), the smallest words.
-SHOWN = {"narrow": (328, 10.0), "wide": (700, 11.0)}
+SHOWN = {"narrow": (328, 10.0), "wide": (790, 11.0)}
 #: Matplotlib writes an exponent or an index at this share of the size of its line.
 RAISED = 0.7
 #: Pixels by which boxes of words may reach into each other: a box has some air around its letters.

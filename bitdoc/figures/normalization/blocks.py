@@ -126,14 +126,14 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
         ax.text(x, -0.13, f"image {image + 1}", ha="center", va="top", fontsize=size)
     ax.annotate("", (-0.16, top - 0.2), (-0.16, 0.0), arrowprops={"arrowstyle": "->", "color": style.ink(), "lw": 1})
     ax.text(-0.3, top / 2 - style.by_width(0.1, 0.4), "channels", rotation=90, ha="center", va="center", fontsize=size)
-    ink, told = style.words(style.COLOURS[norm.colour]), f"{style.wrapped(norm.words, 22)}\n{norm.axes}: {norm.sets}"
+    ink, told = style.words(style.COLOURS[norm.colour]), f"{norm.words}\n{norm.axes}: {norm.sets}"
     if style.by_width(False, True):
-        told = told.replace(": ", ":\n")
+        told = f"{style.wrapped(norm.words, 22)}\n{norm.axes}"
     head = {"fontsize": style.by_width(10.5, 8), "va": "top", "linespacing": 1.35}
-    foot = top + style.by_width(0.75, 1.75)
+    foot = top + style.by_width(0.75, 2.0)
     ax.text(-0.4, foot, norm.name, color=ink, weight="bold", fontsize=style.by_width(13, 10))
     ax.text(-0.4, foot - 0.07, told, **head)
-    ax.set(xlim=(-0.45, 5.75), ylim=(-0.5, top + style.by_width(1.1, 2.3)), aspect="equal")
+    ax.set(xlim=(-0.45, 5.75), ylim=(-0.5, top + style.by_width(1.1, 2.6)), aspect="equal")
     ax.axis("off")
 
 
@@ -151,7 +151,7 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
 )
 def axes() -> Figure:
     """Draw which values share a mean under batch, layer, instance and group norm."""
-    fig, panels = style.new(7.2, 6.4, 2, 2, (5.2, 2))
+    fig, panels = style.new(7.2, 6.4, 2, 2, (4.3, 2))
     style.headline(fig, "Four norms differ in which values share one mean")
     for ax, norm in zip(panels.flat, NORMS, strict=True):
         _panel(ax, norm)

@@ -138,7 +138,7 @@ def _icon(ax: Axes, method: Method, x: float, y: float) -> None:
 )
 def compare() -> Figure:
     """Draw the comparison of batch norm, group norm, weight standardization and group norm with standardization."""
-    beside, across, credit = style.by_width((4, _ACROSS, 105), (2, 23, 58))
+    beside, across, credit = style.by_width((4, _ACROSS, 105), (2, 23, 52))
     parts = [METHODS[first : first + beside] for first in range(0, len(METHODS), beside)]
     texts = [[[textwrap.wrap(row, across, break_on_hyphens=False) for row in m.told] for m in part] for part in parts]
     width = style.by_width(_LABEL + _COLUMN * len(METHODS) + 0.1, style.NARROW)
@@ -179,8 +179,10 @@ def _part(ax: Axes, part: tuple[Method, ...], told: list[list[list[str]]], top: 
     for row, (name, count) in enumerate(zip(ROWS, _counts(told), strict=True)):
         ax.plot((0.1, width - 0.1), (y + _GAP / 2,) * 2, color=style.ink("faint"), linewidth=0.8)
         ax.text(0.1, y, style.by_width("\n".join(textwrap.wrap(name, 12)), name), weight="bold", **words)
+        most = max(len(texts[row]) for texts in told)
         for x, texts in zip(places, told, strict=True):
-            ax.text(x, y - down, "\n".join(texts[row]), **words)
+            # As many lines in every cell: Matplotlib sets the first of several higher than a single one.
+            ax.text(x, y - down, "\n".join(texts[row] + [""] * (most - len(texts[row]))), **words)
         y -= count * _LINE + _GAP
 
 
