@@ -37,6 +37,39 @@ def test_figures_follow_the_theme(open_page: Open, theme: str) -> None:
         assert page.evaluate(HIDDEN_CAPTIONS) == 0, address
 
 
+CHOSEN = """() => Promise.all([...document.querySelectorAll('figure.bit-figure img.only-light')].map(async image => {
+    image.loading = 'eager';
+    await image.decode();
+    return image.currentSrc.includes("-narrow.");
+}))"""
+
+
+@pytest.mark.parametrize(("width", "narrow"), [(360, True), (700, True), (720, False), (1440, False)])
+def test_a_window_gets_the_picture_that_suits_it(open_page: Open, width: int, narrow: bool) -> None:
+    page = open_page("transfer-learning.html", width=width)
+    found = page.evaluate(CHOSEN)
+    assert found and all(chosen == narrow for chosen in found)
+
+
+def test_figures_keep_their_size_where_words_are_measured(open_page: Open) -> None:
+    """The sizes of words in test_legible hold if a figure is not made smaller than there."""
+    for width, column in ((360, 328), (1440, 790)):
+        page = open_page("normalization.html", width=width)
+        shown = page.eval_on_selector_all(
+            "figure.bit-figure:not(.norm-explorer-live, .norm-circle-live) img.only-light",
+            "images => images.map(i => [i.getBoundingClientRect().width, +i.getAttribute('width')])",
+        )
+        assert shown and all(now >= min(column, drawn if width > 700 else 336) - 1 for now, drawn in shown)
+
+
+def test_paper_gets_the_wide_picture(open_page: Open) -> None:
+    page = open_page("transfer-learning.html", width=360)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert not any(page.evaluate(CHOSEN))
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert all(page.evaluate(CHOSEN))
+
+
 @pytest.mark.parametrize(
     ("address", "alive"),
     [
