@@ -10,7 +10,6 @@ import builtins
 from collections.abc import Iterator
 from itertools import combinations
 
-import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -60,6 +59,8 @@ def faults(id: str, width: str) -> Iterator[str]:
     """Yield what cannot be read in a figure of that width."""
     fig, found = drawn(id, width)
     column, least = SHOWN[width]
+    if width == "narrow" and fig.get_figwidth() != style.NARROW:
+        yield f"it is {fig.get_figwidth()} inches wide"
     for text, box in found:
         if pixels(text, fig, column) < least - 0.05:
             yield f"{text.get_text()!r} is {pixels(text, fig, column):.1f} pixels high"
@@ -105,11 +106,6 @@ def test_a_figure_can_be_read(id: str, width: str) -> None:
     assert list(faults(id, width)) == []
 
 
-@pytest.mark.parametrize("id", figures.registry())
-def test_a_narrow_figure_is_narrow(id: str) -> None:
-    assert figures.draw(id, narrow=True).get_figwidth() == style.NARROW
-
-
 def test_faults_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def bad() -> Figure:
         fig, ax = style.new(7.2, 3.0)
@@ -132,4 +128,3 @@ def test_faults_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         "'$10^{-3}$' is 8.4 pixels",
     ):
         assert expected in found
-    assert np.isclose(style.NARROW * INCH, 336)
