@@ -202,7 +202,7 @@ class BitFigure(SphinxDirective):
     def _images(self, entry: figures.Entry, theme: str) -> nodes.Element:
         narrow = self._image(entry, theme, True)
         if self.options.get("plain") == "narrow":
-            narrow["classes"].append(f"only-{theme}")
+            narrow["classes"] = [f"only-{theme}"]
             return narrow
         return choice("", narrow, self._image(entry, theme, False))
 

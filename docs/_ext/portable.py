@@ -116,7 +116,7 @@ class Markdown:
     def _picture(self, node: picture) -> str:
         if {"only-dark", "narrow"} & set(node["classes"]):
             return ""
-        entry = figures.registry()[Path(node["uri"]).stem.removesuffix("-light")]
+        entry = figures.registry()[Path(node["uri"]).stem.removesuffix("-narrow").removesuffix("-light")]
         path = draw_to_file(dataclasses.replace(entry, format="png"), "light", self.figures)
         self.attachments[path.name] = {"image/webp": base64.b64encode(path.read_bytes()).decode()}
         return f"![{escaped(node['alt'])}](attachment:{path.name})"

@@ -60,7 +60,7 @@ def card_of(app: Sphinx, pagename: str, title: str, words: str, doctree: nodes.d
     if "/" in pagename:
         return "_images/card-index.png"
     pictures = [Path(node["uri"]).name for node in doctree.findall(nodes.image) if "only-light" in node["classes"]]
-    figure = re.sub(r"-light\.\w+$", "", pictures[0]) if pictures else None
+    figure = re.sub(r"-light(-narrow)?\.\w+$", "", pictures[0]) if pictures else None
     key = hashlib.sha256(f"{title} {words} {figure}".encode()).hexdigest()[:12]
     cached = Path(app.config.bitfig_cache) / f"card-{key}.png"
     if not cached.is_file():
