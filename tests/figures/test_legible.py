@@ -113,7 +113,7 @@ def test_faults_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         for x, y, text, size in ((0.5, 0.5, "on the line", 10), (0.2, 0.8, "one", 10), (0.22, 0.8, "two", 10)):
             ax.text(x, y, text, fontsize=size, ha="center", va="center")
         ax.text(0.1, 0.6, "small", fontsize=6)
-        ax.text(0.9, 0.2, "beyond the edge of the figure", fontsize=10)
+        fig.text(0.95, 0.2, "beyond the edge of the figure", fontsize=10)
         ax.text(0.7, 0.4, "$10^{-3}$", fontsize=9)
         return fig
 

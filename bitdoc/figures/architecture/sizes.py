@@ -209,9 +209,9 @@ def draw_bubbles() -> Figure:
     style.headline(fig, "Size pays the more, the more upstream images there are")
     for upstream, data in _UPSTREAM.items():
         colour = style.of(f"BiT-{upstream}")
-        names = [name for name in OFFICIAL if _accuracy(name, upstream) is not None]
-        names.sort(key=lambda name: size(name, 224))
-        xs, ys = [size(name, 224) / 1e9 for name in names], [_accuracy(name, upstream) for name in names]
+        known = {name: accuracy for name in OFFICIAL if (accuracy := _accuracy(name, upstream)) is not None}
+        names = sorted(known, key=lambda name: size(name, 224))
+        xs, ys = [size(name, 224) / 1e9 for name in names], [known[name] for name in names]
         paper = [name in FIG5.values["ILSVRC-2012"] for name in names]
         areas = [count_parameters(name, 0) / 1e6 * style.by_width(1.4, 0.8) for name in names]
         line = [(x, y) for x, y, kept in zip(xs, ys, paper, strict=True) if kept]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -129,7 +130,7 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
     ink, told = style.words(style.COLOURS[norm.colour]), f"{norm.words}\n{norm.axes}: {norm.sets}"
     if style.by_width(False, True):
         told = f"{style.wrapped(norm.words, 22)}\n{norm.axes}"
-    head = {"fontsize": style.by_width(10.5, 8), "va": "top", "linespacing": 1.35}
+    head: dict[str, Any] = {"fontsize": style.by_width(10.5, 8), "va": "top", "linespacing": 1.35}
     foot = top + style.by_width(0.75, 2.0)
     ax.text(-0.4, foot, norm.name, color=ink, weight="bold", fontsize=style.by_width(13, 10))
     ax.text(-0.4, foot - 0.07, told, **head)
@@ -175,7 +176,13 @@ def _numbers(ax: Axes, marked: Tensor, colour: str) -> None:
                 followed = (image, channel, 0, column) == FOLLOWED
                 ink = style.ink("paper") if inside else style.ink()
                 weight = "bold" if followed else "normal"
-                look = {"ha": "center", "va": "center", "color": ink, "weight": weight, "fontsize": size}
+                look: dict[str, Any] = {
+                    "ha": "center",
+                    "va": "center",
+                    "color": ink,
+                    "weight": weight,
+                    "fontsize": size,
+                }
                 ax.text(x + 0.5, y + 0.48, f"{BLOCK[image, channel, 0, column]:g}", **look)
     corner = FOLLOWED[0] * 2.5 + FOLLOWED[3] + 0.06, c - 1 - FOLLOWED[1] + 0.06
     ax.add_patch(Rectangle(corner, 0.88, 0.88, facecolor="none", edgecolor=style.ink(), linewidth=2))
@@ -195,7 +202,13 @@ def _grid(ax: Axes, norm: Norm, groups: int = 2) -> None:
     values = BLOCK[marked]
     mean, spread = values.mean(), values.std(correction=0)
     result = apply(norm.key, BLOCK, groups, eps=0)[FOLLOWED]
-    look = {"ha": "center", "va": "top", "fontsize": style.by_width(11, 8.5), "color": colour, "weight": "bold"}
+    look: dict[str, Any] = {
+        "ha": "center",
+        "va": "top",
+        "fontsize": style.by_width(11, 8.5),
+        "color": colour,
+        "weight": "bold",
+    }
     ax.text(2.25, -0.25, f"({BLOCK[FOLLOWED]:g} − {mean:g}) / {spread:g} = {result:.2f}", **look)
     ax.set_title(f"{norm.name}: {len(values.flatten())} values", fontsize=style.by_width(10.5, 8.5))
     ax.set(xlim=(-1.0, 4.7), ylim=(-0.95, c + 0.6), aspect="equal")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -175,7 +176,7 @@ def _part(ax: Axes, part: tuple[Method, ...], told: list[list[list[str]]], top: 
         ax.text(x, top - 0.36, method.name, color=color, fontsize=8.8, va="top")
         _icon(ax, method, x, top - 0.56)
     y = top - _TOP
-    words = {"fontsize": _SIZE, "va": "top", "linespacing": 1.3}
+    words: dict[str, Any] = {"fontsize": _SIZE, "va": "top", "linespacing": 1.3}
     for row, (name, count) in enumerate(zip(ROWS, _counts(told), strict=True)):
         ax.plot((0.1, width - 0.1), (y + _GAP / 2,) * 2, color=style.ink("faint"), linewidth=0.8)
         ax.text(0.1, y, style.by_width("\n".join(textwrap.wrap(name, 12)), name), weight="bold", **words)
