@@ -105,6 +105,7 @@ _BOTH = [
     _flag("subsets", type=_COUNT, default=5, help="Subsets of so few that are drawn and compared.  [default: 5]"),
     _flag("seed", type=_SEED, default=0, help="Of all that is drawn at random.  [default: 0]"),
     _flag("weights_dir", type=_PATH, help="Where weights (.npz) may lie already."),
+    _flag("leave_out", is_flag=True, help="Do without pictures that cannot be read."),
     _flag("dry_run", is_flag=True, help="Say what would be done and how long it takes; do nothing."),
 ]
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
+from built_site import ROOT
 from folders import make_pictures
 
 from bitdoc.main import main
@@ -42,3 +47,14 @@ def test_look_ends_with_1_where_there_are_faults(tmp_path, capsys):
     (root / "cross" / "000.jpg").write_bytes(b"")
     assert main(["look", str(root)]) == 1
     assert "fault   " in capsys.readouterr().out
+
+
+def test_a_shell_completes_names():
+    def completed(*words):
+        told = {"_BITDOC_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+        call = [sys.executable, "-m", "bitdoc"]
+        done = subprocess.run(call, env=os.environ | told | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+        return [line.partition(",")[2] for line in done.stdout.split()]
+
+    assert completed("bitdoc", "pr") == ["probe", "predict"]
+    assert completed("bitdoc", "probe", "--model", "BiT-M-R50") == ["BiT-M-R50x1", "BiT-M-R50x3"]

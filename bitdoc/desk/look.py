@@ -73,15 +73,30 @@ class Survey:
         encoding = folders.encoding_of(paths) if paths else "class folders"
         return data.Images("folder", name, encoding, classes, labels, paths=tuple(paths), turned=True)
 
+    def told(self) -> str:
+        """What is trained and tested with, in a line."""
+        unread = len(self.found.left.get("that cannot be read", ()))
+        left = f" ({unread} that cannot be read are left out)" if unread else ""
+        return f"{len(self.seen):,} pictures in {len(self.found.classes)} classes{left}; {self.how}"
+
     def refuse(self) -> None:
         """Refuse to go on where there are faults; all of them are listed at once."""
         if faults := self.found.faults:
             one = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-            raise Refused("\n  - ".join([f"{one} in {self.found.source}; mend them, nothing was trained", *faults]))
+            unread = any("cannot be read" in fault for fault in faults)
+            hint = " (--leave-out does without pictures that cannot be read)" if unread else ""
+            raise Refused(
+                "\n  - ".join([f"{one} in {self.found.source}; mend them{hint}, nothing was trained", *faults])
+            )
 
 
-def survey(source: Path) -> Survey:
+def survey(source: Path, *, leave_out: bool = False) -> Survey:
     """Find the pictures, read each of them once, and split them; faults are gathered, not raised.
+
+    Parameters
+    ----------
+    leave_out : bool
+        Leave out the pictures that cannot be read, where they would be faults.
 
     Raises
     ------
@@ -90,7 +105,11 @@ def survey(source: Path) -> Survey:
     """
     found = find(source)
     every = examine.examine([picture.path for picture in found.pictures])
-    found.faults += [fault for fault in every if isinstance(fault, str)]
+    if leave_out:
+        left = [p.path for p, seen in zip(found.pictures, every, strict=True) if isinstance(seen, str)]
+        found.left["that cannot be read"] = left
+    else:
+        found.faults += [fault for fault in every if isinstance(fault, str)]
     whole = [(p, s) for p, s in zip(found.pictures, every, strict=True) if isinstance(s, Seen)]
     found.pictures[:] = [picture for picture, _ in whole]
     result = Survey(found, [seen for _, seen in whole])

@@ -47,6 +47,8 @@ class Order:
         Of subsets, and of everything drawn in training.
     weights_dir : Path or None
         Where weights may lie already.
+    leave_out : bool
+        Do without pictures that cannot be read.
     dry_run : bool
         Say what would be done and how long it would take, and do nothing.
     """
@@ -59,6 +61,7 @@ class Order:
     subsets: int = SUBSETS
     seed: int = 0
     weights_dir: Path | None = None
+    leave_out: bool = False
     dry_run: bool = False
 
     def __post_init__(self) -> None:

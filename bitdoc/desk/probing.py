@@ -30,11 +30,11 @@ def carry_out(order: ProbeOrder, say: Callable[[str], None]) -> Path | None:
     Refused
         If the pictures have faults, or too few are there for what is asked.
     """
-    survey = look.survey(order.pictures)
+    survey = look.survey(order.pictures, leave_out=order.leave_out)
     survey.refuse()
     every = turns(survey)
     give.check_examples(order, survey, min((turn.pool for turn in every), key=len))
-    say(f"{len(survey.seen):,} pictures in {len(survey.found.classes)} classes; {survey.how}")
+    say(survey.told())
     began = time.monotonic()
     job = _job(order, survey)
     known = features_of(job, survey, say, dry_run=order.dry_run)

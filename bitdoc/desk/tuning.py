@@ -78,13 +78,13 @@ def carry_out(order: TrainOrder, say: Callable[[str], None]) -> Path | None:
     Stopped
         After Ctrl-C; the same command goes on where it was.
     """
-    survey = look.survey(order.pictures)
+    survey = look.survey(order.pictures, leave_out=order.leave_out)
     survey.refuse()
     pools = [[i for i in turn.pool if survey.folds or survey.sides[i] == "train"] for turn in turns(survey)]
     give.check_examples(order, survey, min(pools, key=len))
     plan = pieces(order, survey)
     last = Piece(list(range(len(survey.seen))), [], []) if survey.folds else None
-    say(f"{len(survey.seen):,} pictures in {len(survey.found.classes)} classes; {survey.how}")
+    say(survey.told())
     count = sum(map(len, plan)) + (last is not None)
     engine = Engine.start(precision=order.precision)
     with bundle.made(order.out, dry=order.dry_run) as folder:

@@ -125,7 +125,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("flags", REFUSED)
 def test_what_cannot_be_done_is_refused_before_anything_is_read(shapes, capsys, monkeypatch, flags):
-    monkeypatch.setattr("bitdoc.desk.look.survey", lambda _: pytest.fail("looked"))
+    monkeypatch.setattr("bitdoc.desk.look.survey", lambda *_, **__: pytest.fail("looked"))
     assert main(["probe", str(shapes), *flags.format(shapes=shapes).split()]) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and REFUSED[flags] in err
@@ -138,7 +138,9 @@ def test_faults_are_all_listed_and_nothing_is_made(shapes, tmp_path, capsys):
     assert main(["probe", str(tmp_path / "bad")]) == 2
     err = capsys.readouterr().err
     assert "2 faults" in err and "000.jpg" in err and "002.bmp" in err
-    assert not (tmp_path / "bad" / "run").exists()
+    assert not (tmp_path / "bad" / "run").exists() and "--leave-out does without" in err
+    assert main(["probe", str(tmp_path / "bad"), "--leave-out"]) == 0
+    assert "118 pictures in 5 classes (2 that cannot be read are left out)" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ def test_few_pictures_are_cross_validated_and_the_last_network_has_seen_all(shap
 
 @pytest.mark.parametrize("flags", ["--base_lr nan", "--base_lr 0", "--steps 0", "--recipe other", "--precision int8"])
 def test_what_cannot_be_trained_is_refused_before_anything_is_read(shapes, capsys, monkeypatch, flags):
-    monkeypatch.setattr("bitdoc.desk.look.survey", lambda _: pytest.fail("looked"))
+    monkeypatch.setattr("bitdoc.desk.look.survey", lambda *_, **__: pytest.fail("looked"))
     assert main(["train", str(shapes), *flags.split()]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
