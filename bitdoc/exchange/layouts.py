@@ -18,6 +18,7 @@ from bitdoc.network.weights import WeightsError
 
 #: Epsilon in the weight standardization of timm's BiT networks and of transformers' (``eps=1e-8`` in both).
 THEIR_EPS = 1e-8
+#: Layouts by name; the official files have one more, which :mod:`bitdoc.network.weights` reads.
 LAYOUTS = ("bitdoc", "timm", "transformers")
 
 #: A tensor of each layout's root, by which the layout is known.
