@@ -74,7 +74,7 @@ def reliability(bins: Sequence[tuple[float, float, int]]) -> str:
     total = sum(count for *_, count in bins)
     chart = Chart((0, 100), (0, 100), "probability that was given (%)", "answers that are right (%)", _said(bins))
     chart.line([(0, 0), (100, 100)], "quiet")
-    chart.note(26, 12, "right as often as said")
+    chart.note(2, 93, "dashed: right as often as said")
     chart.line([(100 * sure, 100 * right) for sure, right, _ in bins])
     for sure, right, count in bins:
         told = f"{count} pictures: {100 * sure:.0f} % sure, {100 * right:.0f} % right"
@@ -113,5 +113,5 @@ def training(loss: Sequence[tuple[float, float]], held_out: Sequence[tuple[float
         chart.line(held_out, "second")
         for step, value in held_out:
             chart.dot(step, value, f"validation loss {value:.3f} at step {step:g}", "second-dot")
-        chart.note(held_out[0][0], held_out[0][1] - top * 0.06, "validation")
+        chart.note(held_out[-1][0], held_out[-1][1] + top * 0.05, "validation", "end")
     return chart.svg()
