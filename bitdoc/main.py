@@ -97,7 +97,13 @@ class _Model(click.ParamType):
 _COUNT, _SEED, _PATH = click.IntRange(1, 2**31 - 1), click.IntRange(0, 2**63 - 1), click.Path(path_type=Path)
 _BOTH = [
     _flag("out", type=_PATH, help="Folder of the run.  [default: PICTURES/run]"),
-    _flag("model", type=_Model(), default="BiT-T-R26x0.5", show_default=True, help="Network to begin with."),
+    _flag(
+        "model",
+        type=_Model(),
+        default="BiT-T-R26x0.5",
+        show_default=True,
+        help="Network to begin with; also by its name on the hub.",
+    ),
     _flag(
         "side", type=_COUNT, help="Pictures are squeezed to squares of this side.  [default: fits model and machine]"
     ),
@@ -172,7 +178,7 @@ def train(pictures: Path, **told: Any) -> None:
     from bitdoc.desk.order import TrainOrder
 
     told["out"] = told["out"] or bundle.place_for(pictures)
-    _tell(tuning.carry_out(TrainOrder(pictures, **told), _say))
+    _tell(tuning.carry_out(TrainOrder(pictures, **_from_hub(told)), _say))
 
 
 def _say(line: str) -> None:

@@ -77,6 +77,18 @@ def test_refusals_are_one_line(words, status, part, tmp_path, capsys, monkeypatc
     assert part in told and told.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", ["probe", "train"])
+def test_both_commands_take_the_hubs_names(command, tmp_path, capsys, monkeypatch):
+    """The authors' networks go by bitdoc's names for them; others are refused before anything is looked for."""
+    assert main([command, str(tmp_path), "--model", "someone/their-bit"]) == 1
+    assert "someone/their-bit keeps none of the authors' networks" in capsys.readouterr().err
+    asked = []
+    monkeypatch.setattr(exchange, "adopt", lambda name: asked.append(name) or ("BiT-M-R50x1", tmp_path / "nowhere"))
+    assert main([command, str(tmp_path), "--model", "timm/resnetv2_50x1_bit.goog_in21k"]) == 2
+    assert f"no folder {tmp_path}/nowhere to look for" in capsys.readouterr().err
+    assert asked == ["timm/resnetv2_50x1_bit.goog_in21k"]
+
+
 @pytest.mark.slow
 def test_as_a_process(run):
     done = subprocess.run(
