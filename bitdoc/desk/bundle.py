@@ -142,13 +142,13 @@ def check_place(target: Path) -> None:
         raise Refused(f"{target} is there and is no run; name another folder with --out")
 
 
-def workshop(target: Path) -> Path:
-    """The hidden folder beside a run's place in which it is made, and in which a stopped one waits."""
-    return target.with_name(f".{target.name}.part")
+def workshop(target: Path, command: str) -> Path:
+    """The hidden folder beside a run's place in which a command makes it, and in which a stopped training waits."""
+    return target.with_name(f".{target.name}.{command}")
 
 
 @contextmanager
-def made(target: Path, *, dry: bool = False) -> Iterator[Path]:
+def made(target: Path, command: str, *, dry: bool = False) -> Iterator[Path]:
     """Yield the folder in which a run is made, and put it in its place when the block ends well.
 
     The run that lies there keeps its files: it moves to the first free name of ``run-1``, ``run-2`` and so on. A
@@ -159,7 +159,7 @@ def made(target: Path, *, dry: bool = False) -> Iterator[Path]:
     FileError
         If another process makes the same run, or the folder cannot be written to.
     """
-    folder = workshop(target)
+    folder = workshop(target, command)
     if dry:
         yield folder
         return

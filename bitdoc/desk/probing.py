@@ -120,6 +120,6 @@ def _write(order: ProbeOrder, survey: Survey, job: Job, found: Findings, seconds
         few=found.few,
         facts={"Method": f"linear head on features of the frozen network, penalty {found.penalty:g}"},
     )
-    with bundle.made(order.out) as folder:
+    with bundle.made(order.out, "probe") as folder:
         give.give(order, folder, found.head.put_on(job.network), record, told)
     return order.out

@@ -87,7 +87,7 @@ def carry_out(order: TrainOrder, say: Callable[[str], None]) -> Path | None:
     say(survey.told())
     count = sum(map(len, plan)) + (last is not None)
     engine = Engine.start(precision=order.precision)
-    with bundle.made(order.out, dry=order.dry_run) as folder:
+    with bundle.made(order.out, "train", dry=order.dry_run) as folder:
         work = _Work(order, survey, engine, folder, say)
         work.tell(plan[0][0], count)
         if order.dry_run:

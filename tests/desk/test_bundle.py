@@ -73,7 +73,7 @@ def test_what_is_no_run_is_refused(run, tmp_path, tiny, fault):
 def test_an_earlier_run_keeps_its_files(run):
     old = (run / bundle.NETWORK).read_bytes()
     for number in (1, 2):
-        with bundle.made(run) as folder:
+        with bundle.made(run, "probe") as folder:
             (folder / bundle.NETWORK).write_bytes(b"new")
         assert (run / bundle.NETWORK).read_bytes() == b"new" and not folder.exists()
         assert (run.with_name("run-1") / bundle.NETWORK).read_bytes() == old
@@ -82,7 +82,7 @@ def test_an_earlier_run_keeps_its_files(run):
 
 def test_a_run_that_fails_leaves_the_earlier_one(run):
     def fail():
-        with bundle.made(run) as folder:
+        with bundle.made(run, "probe") as folder:
             (folder / bundle.NETWORK).write_bytes(b"half")
             raise OSError("no")
 

@@ -122,6 +122,9 @@ def test_a_stopped_training_goes_on(shapes, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(session.Session, "__call__", interrupted)
     assert main([*line, "--out", str(tmp_path / "run")]) == 130
     assert "the same command goes on from there" in capsys.readouterr().err and not (tmp_path / "run").exists()
+    # A probe in between takes nothing from the training that waits.
+    assert main(["probe", *line[1:6], "--out", str(tmp_path / "run")]) == 0
+    assert sorted(path.suffix for path in (tmp_path / "run").iterdir()) == [".csv", ".html", ".json", ".safetensors"]
     assert main([*line, "--out", str(tmp_path / "run")]) == 0
     assert steps == [0, 1, 2, 3, 4, 5]
     one, two = (bitdoc.load(tmp_path / name) for name in ("whole", "run"))
