@@ -100,7 +100,7 @@ def _hides(patch: Patch, line: Line2D, box: Bbox) -> bool:
     return inside and patch.get_fill() and patch.get_zorder() > line.get_zorder()
 
 
-@pytest.mark.parametrize("width", SHOWN)
+@pytest.mark.parametrize("width", ["narrow", pytest.param("wide", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("id", figures.registry())
 def test_a_figure_can_be_read(id: str, width: str) -> None:
     assert list(faults(id, width)) == []

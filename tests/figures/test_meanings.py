@@ -32,6 +32,7 @@ def misnamed(id: str, theme: str) -> list[str]:
     return wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("id", "theme"), [*((id, "light") for id in figures.registry()), ("few-shot", "dark"), ("arch-bubbles", "dark")]
 )
