@@ -166,7 +166,14 @@ def _write_transformers(model: ResNetV2, passport: Passport, path: Path) -> None
 
 def _transformers(path: Path, pictures: Tensor) -> Tensor:
     network = theirs.library("transformers").BitForImageClassification
-    return network.from_pretrained(path, local_files_only=True).eval()(pictures).logits
+    bars = theirs.library("transformers.utils.logging")
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()  # of a file that was written a moment ago
+    try:
+        return network.from_pretrained(path, local_files_only=True).eval()(pictures).logits
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def _example(passport: Passport) -> Tensor:

@@ -33,8 +33,9 @@ def to(request) -> str:
     return request.param
 
 
-def test_each_format_gives_the_same_logits_and_leaves_nothing_else(to, tiny, tmp_path):
+def test_each_format_gives_the_same_logits_and_leaves_nothing_else(to, tiny, tmp_path, capsys):
     path, difference = export(tiny, PASSPORT, to, tmp_path)
+    assert capsys.readouterr() == ("", "")
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name] and difference <= 1e-4
     pictures = torch.rand(5, 3, 32, 32) * 2 - 1  # a batch of another size than was compared
     with torch.no_grad():
