@@ -37,7 +37,7 @@ IDS = (
     "transfer-layers",
     "transfer-when",
 )
-DPI, BLOCK, TOLERANCE, COLOURS = 50, 8, 20, 128
+DPI, BLOCK, TOLERANCE, COLOURS = 50, 8, 20, 256
 
 pytestmark = pytest.mark.skipif(
     not mpl.__version__.startswith(f"{MATPLOTLIB}."), reason=f"the pictures are of Matplotlib {MATPLOTLIB}"
