@@ -99,7 +99,7 @@ def tests(session: nox.Session) -> None:
 def quick(session: nox.Session) -> None:
     """Test what a changed line most likely breaks, on all cores, in under three minutes; arguments go to pytest."""
     prepare(session)
-    held = ("-m", "not browser and not slow", "--budget", "10")  # seconds of one core for a test
+    held = ("-m", "not browser and not slow", "--budget", "20")  # seconds of one core for a test
     python(session, "-m", "pytest", *held, "-n", "auto", *(session.posargs or QUICK))
 
 

@@ -463,6 +463,15 @@ def test_a_signal_in_the_last_step_leaves_only_the_evaluation(tmp_path, monkeypa
     assert runs.read(tmp_path / "logs" / "run" / "run.json").curve["step"] == [1]
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as in a terminal: a shell lets what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_second_signal_stops_at_once_and_a_run_that_keeps_nothing_says_so(tmp_path, monkeypatch, capsys):
     make_folders(tmp_path / "images")
     monkeypatch.setattr(train, "rule", tiny_rule)
