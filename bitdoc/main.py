@@ -1,6 +1,6 @@
 """The command ``bitdoc``: flags and messages of its subcommands, and nothing else.
 
-What a subcommand does stands in :mod:`bitdoc.desk`; it is imported when it is needed, so that ``--help`` and the
+What a subcommand does stands in ``bitdoc.desk``; it is imported when it is needed, so that ``--help`` and the
 completion of names in a shell do not wait for PyTorch.
 """
 

@@ -1,7 +1,7 @@
 """A run: a folder that can be given away. What is in it, how it is written, and how it becomes a classifier again.
 
 ``model.safetensors`` holds the network and, in its header, the names of the classes, how a picture is prepared, the
-recipe and the license of the weights (:class:`bitdoc.exchange.Passport`); ``record.json`` what was run and measured;
+recipe and the license of the weights (:mod:`bitdoc.exchange.passport`); ``record.json`` what was run and measured;
 ``report.html`` the same for people; ``pictures.csv`` each picture with what was said of it.
 """
 

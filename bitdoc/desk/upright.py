@@ -18,7 +18,7 @@ _RESIDENT = 1 << 30  # bytes of pictures that are kept in memory
 def micro_batches(
     task: Task, recipe: Recipe, seed: int, device: torch.device
 ) -> Callable[[int], tuple[Iterator[Batch], int]]:
-    """Make the micro-batches of a step, as :func:`bitdoc.training.finetune.micro_batches` does, but for the mirror."""
+    """Make the micro-batches of a step, as ``bitdoc.training.finetune.micro_batches`` does, but for the mirror."""
     images = task.train
     if 3 * recipe.resize**2 * len(images) <= _RESIDENT:
         images = images.in_memory(recipe.resize)

@@ -180,7 +180,7 @@ def carry_out(
     Parameters
     ----------
     batches : callable, optional
-        What makes the micro-batches of a step, in place of :func:`micro_batches`.
+        What makes the micro-batches of a step, in place of ``micro_batches``.
     on_score : callable, optional
         Called with the step and the score of each evaluation.
     """
