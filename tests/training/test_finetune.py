@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import threading
-import time
 
 import pytest
 import torch

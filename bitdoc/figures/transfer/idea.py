@@ -131,8 +131,9 @@ def _when_alt() -> str:
     for amount, images in (("few", "1,000 images"), ("all", "all images")):
         for group in ("natural", "structured"):
             start, end = (group_mean(name, amount, group) for name in _STARTS)
-            told.append(f"{images}, {group} tasks: from {start:.0f} to {end:.0f} percent")
-    return "Two by two panels, accuracy from random weights against pre-trained weights. " + "; ".join(told) + "."
+            advice = " ".join(_ADVICE[amount, group].split())
+            told.append(f"{images}, {group} tasks: from {start:.0f} to {end:.0f} percent. {advice}")
+    return "Two by two panels, accuracy from random weights against pre-trained weights, with advice. " + " ".join(told)
 
 
 @figure("transfer-when", caption=_WHEN_CAPTION, alt=_when_alt, measured=_when_measured)
