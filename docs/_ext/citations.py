@@ -27,7 +27,7 @@ def label(entry: Entry) -> str:
         for person in entry.persons.get("author", [])
     ]
     names = {1: "{0}", 2: "{0} and {1}"}.get(len(people), "{0} et al.").format(*people or [entry.key])
-    return f"{names}, {entry.fields.get('year', 'undated')}"
+    return f"{names}, {entry.fields.get('year', 'n.d.')}"
 
 
 class AuthorYearLabels(BaseLabelStyle):

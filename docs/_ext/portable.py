@@ -19,7 +19,7 @@ from pathlib import Path
 from textwrap import indent
 
 import nbformat
-from bitfig import draw_to_file, picture
+from bitfig import draw_to_file, measured, picture
 from docutils import nodes
 from nbformat.v4 import new_markdown_cell
 from sphinx.application import Sphinx
@@ -68,7 +68,13 @@ class Markdown:
     def _raw(self, node: nodes.Element) -> str:
         return ""
 
-    _target = _legend = _download_reference = _raw
+    _target = _download_reference = _raw
+
+    def _legend(self, node: nodes.legend) -> str:
+        return "\n\n".join(map(self.write, node.findall(measured)))
+
+    def _measured(self, node: measured) -> str:
+        return f"<details>\n<summary>how measured</summary>\n\n{self.blocks(node)}\n\n</details>"
 
     def _Text(self, node: nodes.Text) -> str:
         return escaped(node.astext())

@@ -13,7 +13,8 @@ from built_site import wire
 from playwright.sync_api import Page
 
 Open = Callable[..., Page]
-FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+FIRST_PAINT = """new Promise(done => new PerformanceObserver(list => list.getEntriesByName('first-contentful-paint')
+    .forEach(paint => done(paint.startTime))).observe({type: 'paint', buffered: true}))"""
 SHIFTS = """new Promise(done => new PerformanceObserver(list => done(list.getEntries()
     .map(e => [e.value, ...e.sources.map(s => s.node?.outerHTML?.slice(0, 80) ?? '')])))
     .observe({type: 'layout-shift', buffered: true}) ?? setTimeout(() => done([]), 800))"""

@@ -147,8 +147,8 @@ def test_the_prose_repeats_published_numbers():
     prose = " ".join(PAGE.read_text(encoding="utf-8").split())
     white, black = (published.MIXUP_ADVERSARIAL.values[box] for box in ("white", "black"))
     cutmix, decay = published.CUTMIX_ILSVRC.values, published.MIXUP_CIFAR_CODE.values
-    assert "its error to {0}% in ten steps, with MixUp to {1}%".format(*black["I-FGSM"]) in prose
-    assert "who sees it the two are {0} and {1}%: no protection".format(*white["I-FGSM"]) in prose
+    assert "its error to {}% in ten steps, with MixUp to {}%".format(*black["I-FGSM"]) in prose
+    assert "who sees it the two are {} and {}%: no protection".format(*white["I-FGSM"]) in prose
     for method in ("baseline", "mixup", "CutMix"):
         assert f"{cutmix[method]:.2f}%" in prose
     assert f"errs {decay[1e-4][1]}% on CIFAR-10, at five times as much {decay[5e-4][1]}%" in prose

@@ -156,6 +156,7 @@ def test_the_gallery_has_groups_with_a_sentence_and_pictures_for_both_themes(pag
     gallery = pages["gallery/index.html"].select_one("article")
     groups = gallery.select("section section")
     assert [group.h2.get_text().rstrip("#") for group in groups] == [
+        "With your own pictures",
         "See how it works",
         "Plan a run",
         "Measure again",
