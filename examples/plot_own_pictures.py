@@ -38,8 +38,15 @@ with chdir(folder):
     status = main(["look", "my_pictures"])
 
 # %%
-# Near-duplicates would have been kept on one side of the split, and faults listed. Now the probe: features of the
-# network that ships with the package, and a linear head on them. The test pictures are named once, at the end.
+# Near-duplicates would have been kept on one side of the split, and faults listed. What comes next is the idea of
+# transfer learning: keep the weights that were learned upstream (blue), and fit a new head to your classes (green).
+
+idea = figures.draw("transfer-idea")
+idea
+
+# %%
+# The probe does just that: features of the network that ships with the package, and a linear head on them. The test
+# pictures are named once, at the end.
 
 with chdir(folder):
     status = main(["probe", "my_pictures"])
