@@ -183,6 +183,9 @@ def parts(section: nodes.Element) -> Iterator[nodes.Node]:
 def make_portable(notebook: nbformat.NotebookNode, doctree: nodes.document, markdown: Markdown) -> None:
     """Replace the text of a page's executed notebook; each heading begins a cell."""
     code = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    # The cache of executed notebooks keeps outputs and forgets the order, which is that of the page.
+    for count, (_, cell) in enumerate(code, 1):
+        cell.execution_count = count
     cells: list[nbformat.NotebookNode] = []
     text: list[str] = []
 
