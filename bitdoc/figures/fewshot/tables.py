@@ -19,7 +19,7 @@ ARCHITECTURES = ("R14x0.125", "R26x0.25", "R26x0.5")
 SHARES = ("10%", "100%")
 
 
-def regularized(arch: str, fraction: float, mixup: float = 0.0) -> list[runs.RunRecord]:
+def pretrainings(arch: str, fraction: float, mixup: float = 0.0) -> list[runs.RunRecord]:
     """Pre-trainings of ``arch`` on a share of the images; MixUp marks the recipe with strong regularization."""
     found = runs.load("pretrain", model=arch)
     return [r for r in found if (r.setting.get("fraction"), r.setting.get("mixup", 0)) == (fraction, mixup)]
@@ -27,7 +27,7 @@ def regularized(arch: str, fraction: float, mixup: float = 0.0) -> list[runs.Run
 
 def _upstream_cells(arch: str, share: str, mixup: float = 0.0) -> list[str]:
     """Validation accuracy of a miniature as it was trained, and the images it saw."""
-    found = regularized(arch, float(share.rstrip("%")) / 100, mixup)
+    found = pretrainings(arch, float(share.rstrip("%")) / 100, mixup)
     if not found:
         return ["not measured yet", ""]
     best = max(found, key=lambda r: r.date)
@@ -55,12 +55,12 @@ def upstream() -> list[list[str]]:
 @value("regularized-upstream")
 def regularized_accuracy() -> str:
     """Upstream validation accuracy of the miniature that was trained with strong regularization."""
-    found = regularized("R26x0.5", 1.0, 0.1)
+    found = pretrainings("R26x0.5", 1.0, 0.1)
     return f"{found[0].result['top1']:.1f}%" if found else "(not measured yet)"
 
 
 for _mixup in (0.0, 0.1):
-    value(f"upstream-loss-{_mixup:g}")(lambda m=_mixup: f"{regularized('R26x0.5', 1.0, m)[0].curve['loss'][-1]:.1f}")
+    value(f"upstream-loss-{_mixup:g}")(lambda m=_mixup: f"{pretrainings('R26x0.5', 1.0, m)[0].curve['loss'][-1]:.1f}")
 
 
 @table(
