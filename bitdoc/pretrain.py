@@ -10,7 +10,7 @@ from pathlib import Path
 from bitdoc import data
 from bitdoc.records import runs
 from bitdoc.training import command
-from bitdoc.training.engine import Engine, TrainingError
+from bitdoc.training.engine import PRECISIONS, Engine, TrainingError
 from bitdoc.training.grow import check_records
 from bitdoc.training.pretrain import check_export, export, pretrain
 from bitdoc.training.recipe import Upstream
@@ -27,6 +27,7 @@ class Order:
     datadir: Path | None
     workdir: Path
     directory: Path | None
+    precision: str | None
     compile: bool
     export: str | None
 
@@ -50,7 +51,7 @@ class Order:
     def of(cls, flags: argparse.Namespace) -> Order:
         """Read the flags of :func:`parser`; errors are those of what they choose, as one refusal."""
         told = vars(flags)
-        own = {name: told.pop(name) for name in ("datadir", "workdir", "directory", "compile", "export")}
+        own = {name: told.pop(name) for name in ("datadir", "workdir", "directory", "precision", "compile", "export")}
         try:
             return cls(Upstream(**told), **own)
         except (TrainingError, ValueError) as error:
@@ -80,6 +81,7 @@ def parser() -> command.Parser:
         type=command.path,
         help="folder with the .npz weights to grow from",
     )
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: bfloat16 or float16 on CUDA, else float32")
     parser.add_argument("--compile", action="store_true", help="compile the network (faster after a minute or two)")
     parser.add_argument("--export", metavar="NAME", help="ship the weights with the package, as BiT-T-... in float16")
     return parser
@@ -87,7 +89,7 @@ def parser() -> command.Parser:
 
 def run(order: Order) -> None:
     """Pre-train as told, or ship what was pre-trained, and print the score."""
-    engine = Engine.start(compiled=order.compile)
+    engine = Engine.start(precision=order.precision, compiled=order.compile)
     datadir, directory = (str(path) if path else None for path in (order.datadir, order.directory))
     _, score = pretrain(order.choice, datadir, order.workdir, engine=engine, directory=directory)
     engine.finish()
