@@ -73,6 +73,14 @@ def test_a_run_leaves_weights_and_a_record(upstream, tmp_path):
     assert np.allclose(kernel, model.root.conv.weight.detach().permute(2, 3, 1, 0))
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_precision_asked_for_is_that_of_the_run(upstream, tmp_path, precision):
+    flags = ["--dataset", "folder", "--model", "R14x0.25", "--phases", "16x1", "--batch", "8", "--precision", precision]
+    assert command.main([*flags, "--workdir", str(tmp_path)]) == 0
+    (record,) = runs.load("pretrain")
+    assert record.setting["precision"] == precision
+
+
 def test_a_killed_run_ends_with_the_same_weights(upstream, tmp_path, monkeypatch):
     choice = pretrain.Upstream(**TINY)
     whole, _ = pretrain.pretrain(choice, None, tmp_path / "whole")
