@@ -45,8 +45,8 @@ def three_blocks(channels: int, stride: int) -> dict[str, nn.Module]:
 
 @figure(
     "arch-blocks",
-    caption="A block that keeps its shape. Blue: the way around the branch. Orange: what changes from one diagram to"
-    " the next, solid where it is new, dashed where it goes.",
+    caption="A block that keeps its shape; :133 is a line of `resnet.py`. Blue: the shortcut around the branch. Orange:"
+    " what changes from one diagram to the next, solid where it is new, dashed where it goes.",
     measured=_KEY,
     alt="Three block diagrams. In ResNet v1 a batch norm ends the branch and a ReLU follows the addition. In v2 batch"
     " norm and ReLU open the branch and only the addition is left on the shortcut. BiT has the form of v2, with group"

@@ -177,8 +177,18 @@ def draw_gradients() -> Figure:
     whole.set_ylabel("norm, last block = 1")
     whole.set_ylim(0.5, 2e4)
     clean.set_title("along the shortcuts: level in v2")
-    clean.set_ylim(1.5e-3, 1.5)
+    clean.set_ylim(1.5e-3, 4)
+    _mark_third_stage(clean)
     return fig
+
+
+def _mark_third_stage(ax: Axes) -> None:
+    """Bracket the blocks of 200 layers over which the page tells what the shortcuts pass."""
+    last = sum(DEPTHS[200]) - 1
+    end, start = (last - block for block in _THIRD_STAGE)
+    ax.annotate("", (end, 0.62), (start, 0.62), arrowprops={"arrowstyle": "|-|,widthA=0.25,widthB=0.25", "lw": 1.1})
+    text = f"third stage of 200 layers:\nv2 passes {_passed('v2')}, v1 {_passed('v1')}"
+    ax.text(start + 4, 1.15, text, ha="left", va="bottom", fontsize=style.by_width(10, 9), linespacing=1.3)
 
 
 def _draw_runs(ax: Axes, version: str, depth: int, runs: list[list[float]]) -> None:

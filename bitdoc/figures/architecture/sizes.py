@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bitdoc.figures import figure, style, table, value
-from bitdoc.literature.published import FIG5, OFFICIAL_ILSVRC, TIMM_PARAMETERS
+from bitdoc.literature.published import FIG5, OFFICIAL_ILSVRC
 from bitdoc.network.resnet import OFFICIAL, PreActBottleneck, build, count_parameters
 
 _UPSTREAM = {"S": "ILSVRC-2012", "M": "ImageNet-21k", "L": "JFT-300M"}
@@ -168,19 +168,19 @@ def _accuracy(name: str, upstream: str) -> float | None:
 
 @table(
     "arch-sizes",
-    caption="The architectures: million parameters, billion multiply-adds for one image, and published accuracy on"
-    " ILSVRC-2012 in percent from upstream data S, M or L"
+    caption="The architectures: million parameters without and with a head of 1,000 classes, billion multiply-adds for"
+    " one image of 128 or 224 pixels a side, and published accuracy on ILSVRC-2012 in percent, by upstream data"
     " {cite:p}`kolesnikov2020bit,google2021bitcode`.",
 )
 def sizes_table() -> list[list[str]]:
     """Parameters, operations and published accuracy of every architecture."""
-    rows = [["Network", "Body", "With head", "timm", "128 px", "224 px", "S", "M", "L"]]
+    rows = [["Network", "Body", "With head", "128 px", "224 px", "BiT-S", "BiT-M", "BiT-L"]]
     for name in OFFICIAL:
         millions = [f"{count_parameters(name, classes) / 1e6:.2f}" for classes in (0, 1000)]
         billions = [f"{size(name, side) / 1e9:.1f}" for side in (128, 224)]
         accuracies = [_accuracy(name, upstream) for upstream in "SML"]
         shown = ["–" if a is None else str(a) for a in accuracies]
-        rows.append([name, *millions, f"{TIMM_PARAMETERS.values[name]:.2f}", *billions, *shown])
+        rows.append([name, *millions, *billions, *shown])
     return rows
 
 
