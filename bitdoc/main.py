@@ -38,6 +38,7 @@ def cli() -> None:
     bitdoc look my_pictures                  what is there, and what is wrong with it
     bitdoc probe my_pictures                 a classifier in minutes, on any machine
     bitdoc train my_pictures                 a better one: the network itself is trained
+    bitdoc compare run-1 run                 which of two is better, and whether it may be luck
     bitdoc predict my_pictures/run new/      what is in new pictures
     bitdoc export my_pictures/run --to onnx  the network for other programs
 
@@ -97,20 +98,17 @@ class _Model(click.ParamType):
 _COUNT, _SEED, _PATH = click.IntRange(1, 2**31 - 1), click.IntRange(0, 2**63 - 1), click.Path(path_type=Path)
 _BOTH = [
     _flag("out", type=_PATH, help="Folder of the run.  [default: PICTURES/run]"),
-    _flag(
-        "model",
-        type=_Model(),
-        default="BiT-T-R26x0.5",
-        show_default=True,
-        help="Network to begin with; also by its name on the hub.",
-    ),
-    _flag(
-        "side", type=_COUNT, help="Pictures are squeezed to squares of this side.  [default: fits model and machine]"
-    ),
+    _flag("model", type=_Model(), default="BiT-T-R26x0.5", show_default=True, help="To begin with; also a hub's name."),
+    _flag("side", type=_COUNT, help="Pictures become squares of this side.  [default: fits model and machine]"),
     _flag("examples_per_class", type=_COUNT, help="Train on so many pictures of each class.  [default: all]"),
     _flag("subsets", type=_COUNT, default=5, help="Subsets of so few that are drawn and compared.  [default: 5]"),
     _flag("seed", type=_SEED, default=0, help="Of all that is drawn at random.  [default: 0]"),
     _flag("weights_dir", type=_PATH, help="Where weights (.npz) may lie already."),
+    _flag(
+        "precision",
+        type=click.Choice(["float32", "bfloat16", "float16"]),
+        help="Of the arithmetic; a lower one is quicker where the machine has it.  [default: fits model and machine]",
+    ),
     _flag("leave_out", is_flag=True, help="Do without pictures that cannot be read."),
     _flag("dry_run", is_flag=True, help="Say what would be done and how long it takes; do nothing."),
 ]
@@ -157,7 +155,6 @@ _TRAIN = [
         default=True,
         help="Mirror every other picture; not for signs and text.  [default: mirror]",
     ),
-    _flag("precision", type=click.Choice(["float32", "bfloat16", "float16"]), help="[default: fits the machine]"),
 ]
 
 
@@ -172,7 +169,8 @@ _TRAIN = [
 def train(pictures: Path, **told: Any) -> None:
     """Make a better classifier: the network itself is fine-tuned, by BiT's rule or by its miniature.
 
-    A training that was stopped goes on where it was when the same command is given again.
+    The step that does best on validation pictures is kept; with fewer than 100 to learn from, the last one. A training
+    that was stopped goes on when the same command is given again. TensorBoard, if it is installed, gets its logs.
     """
     from bitdoc.desk import bundle, tuning
     from bitdoc.desk.order import TrainOrder
@@ -192,6 +190,21 @@ def _tell(run: Path | None) -> None:
     from bitdoc.desk.bundle import told
 
     for line in told(run):
+        click.echo(line)
+
+
+@cli.command(**example("bitdoc compare my_pictures/run-1 my_pictures/run\nbitdoc compare run-1 run-2 run-3 --to json"))
+@click.argument("runs", type=_PATH, nargs=-1, required=True)
+@_flag("to", type=click.Choice(["table", "json"]), default="table", show_default=True, help="What is printed.")
+def compare(runs: tuple[Path, ...], to: str) -> None:
+    """Hold RUNS against the first of them, on the same test pictures: accuracies, the difference, and its interval.
+
+    What each said of its test pictures is read from its folder. The interval tells of luck in the choice of those; a
+    training with another --seed may differ by as much again.
+    """
+    from bitdoc.desk import comparison
+
+    for line in comparison.FORMS[to](comparison.compare(runs)):
         click.echo(line)
 
 

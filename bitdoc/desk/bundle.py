@@ -194,5 +194,7 @@ def told(run: Path) -> Iterator[str]:
     if subsets := record.result.get("subsets"):
         median, least, most = median_and_spread(subsets)
         yield f"over {len(subsets)} subsets: median {median:.1f} %, from {least:.1f} to {most:.1f} %"
+    if kept := record.result.get("kept"):
+        yield f"kept     step {kept['step']}: {kept['why']}"
     yield f"report   {run / PAGE}"
     yield f"use it   bitdoc predict {run} FOLDER_OR_FILES"

@@ -102,16 +102,20 @@ def learning(found: dict[int, list[float]]) -> str:
     return chart.svg()
 
 
-def training(loss: Sequence[tuple[float, float]], held_out: Sequence[tuple[float, float]]) -> str:
-    """The loss over the steps, and that on validation pictures where it was measured."""
+def training(loss: Sequence[tuple[float, float]], held_out: Sequence[tuple[float, float]], kept: int) -> str:
+    """The loss over the steps, that on validation pictures where it was measured, and the step that is kept."""
     top = max(y for _, y in [*loss, *held_out])
     alt = f"Training loss from {loss[0][1]:.2f} to {loss[-1][1]:.2f}"
-    chart = Chart((0, loss[-1][0]), (0, top * 1.05 or 1), "step", "loss", alt)
+    if held_out:
+        alt += f"; validation loss from {held_out[0][1]:.2f} to {held_out[-1][1]:.2f}, step {kept} is kept"
+    chart = Chart((0, max(loss[-1][0], kept)), (0, top * 1.05 or 1), "step", "loss", alt)
     chart.line(loss)
     chart.note(loss[-1][0], loss[-1][1] + top * 0.04, "training", "end")
     if held_out:
         chart.line(held_out, "second")
         for step, value in held_out:
-            chart.dot(step, value, f"validation loss {value:.3f} at step {step:g}", "second-dot")
+            is_kept = step == kept
+            told = f"validation loss {value:.3f} at step {step:g}{', which is kept' if is_kept else ''}"
+            chart.dot(step, value, told, "second-dot", radius=7.0 if is_kept else 4.0)
         chart.note(held_out[-1][0], held_out[-1][1] + top * 0.05, "validation", "end")
     return chart.svg()

@@ -71,7 +71,7 @@ def _name(out: Path) -> str:
 
 
 def table(told: Told) -> Iterator[str]:
-    """Every picture on a line: its file, class, side, and what was said of it if it was tested."""
+    """Every picture on a line: file, class, side, what was said of it if it was tested, and a digest of the file."""
 
     def line(*cells: object) -> str:
         text = io.StringIO()
@@ -82,8 +82,8 @@ def table(told: Told) -> Iterator[str]:
     said = dict(
         zip(outcome.places, zip(outcome.said.tolist(), outcome.shares.max(1).values.tolist(), strict=True), strict=True)
     )
-    yield line("path", "class", "side", "said", "probability")
+    yield line("path", "class", "side", "said", "probability", "digest")
     for place, picture in enumerate(survey.found.pictures):
         side = f"part {survey.folds[place] + 1}" if survey.folds else survey.sides[place]
         answer = (survey.found.classes[said[place][0]], f"{said[place][1]:.4f}") if place in said else ("", "")
-        yield line(survey.found.told(picture.path), picture.label, side, *answer)
+        yield line(survey.found.told(picture.path), picture.label, side, *answer, survey.seen[place].digest[:16])

@@ -73,11 +73,12 @@ class Survey:
         encoding = folders.encoding_of(paths) if paths else "class folders"
         return data.Images("folder", name, encoding, classes, labels, paths=tuple(paths), turned=True)
 
-    def told(self) -> str:
-        """What is trained and tested with, in a line."""
+    def told(self) -> Iterator[str]:
+        """What is trained and tested with, in a line, and what its owner should know."""
         unread = len(self.found.left.get("that cannot be read", ()))
         left = f" ({unread} that cannot be read are left out)" if unread else ""
-        return f"{len(self.seen):,} pictures in {len(self.found.classes)} classes{left}; {self.how}"
+        yield f"{len(self.seen):,} pictures in {len(self.found.classes)} classes{left}; {self.how}"
+        yield from (f"notice  {line}" for line in notices(self))
 
     def refuse(self) -> None:
         """Refuse to go on where there are faults; all of them are listed at once."""
@@ -135,7 +136,7 @@ def _divide(result: Survey) -> None:
         result.how = "split by a hash of each file, class by class, near-duplicates on one side"
         return
     result.sides = given
-    result.how = f"split as the {'table' if result.found.source.is_file() else 'folders'} say"
+    result.how = "split as the table says" if result.found.source.is_file() else "split as the folders say"
     if "test" not in kinds:
         result.sides = ["test" if side == "val" else side for side in given]
         result.how += "; there is no test set, so val is it"

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from bitdoc.desk import bundle
 from bitdoc.desk.look import Survey
 from bitdoc.network import weights
 from bitdoc.network.resnet import architecture
 from bitdoc.training import command, recipe
 from bitdoc.training.command import Refused
-from bitdoc.training.engine import Engine
+from bitdoc.training.engine import Engine, pick_device
 from bitdoc.training.hyperrule import get_resolution
 from bitdoc.training.recipe import Recipe
 
@@ -51,6 +53,8 @@ class Order:
         Do without pictures that cannot be read.
     dry_run : bool
         Say what would be done and how long it would take, and do nothing.
+    precision : str or None
+        Of the network's arithmetic; None lets it follow from network and machine (:meth:`engine`).
     """
 
     pictures: Path
@@ -63,6 +67,7 @@ class Order:
     weights_dir: Path | None = None
     leave_out: bool = False
     dry_run: bool = False
+    precision: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
@@ -71,8 +76,7 @@ class Order:
                 f"no folder {self.pictures}; expected one with a folder of pictures for each class, or a table"
             )
         try:
-            parts = weights.ModelName.parse(self.model) if self.model.startswith("BiT-") else None
-            architecture(parts.arch if parts else self.model)
+            architecture(self.arch)
         except ValueError as error:
             raise Refused(f"{error}; bitdoc ships {SHIPPED}") from None
         if self.side is not None and self.side < 16:
@@ -85,12 +89,21 @@ class Order:
         """Whether the network begins with weights of the package's own kind, which know thumbnails."""
         return self.model.startswith("BiT-T-")
 
-    def told(self) -> dict[str, Any]:
-        """What a record says of the order beside data and recipe."""
-        return {
-            "examples_per_class": self.examples_per_class,
-            "subsets": self.subsets if self.examples_per_class else 1,
-        }
+    def engine(self) -> Engine:
+        """The best device there is, in a lower precision where that was measured to be quicker.
+
+        A card computes in bfloat16 or float16. A processor with instructions for bfloat16 does so from full width on:
+        on the thin layers of the shipped network, converting costs as much as it gains.
+        """
+        if self.precision or pick_device().type != "cpu":
+            return Engine.start(precision=self.precision)
+        wide = architecture(self.arch).width >= 1
+        return Engine.start(precision="bfloat16" if wide and has_bfloat16() else "float32")
+
+    @property
+    def arch(self) -> str:
+        """Name of the network's architecture."""
+        return weights.ModelName.parse(self.model).arch if self.model.startswith("BiT-") else self.model
 
 
 @dataclass(frozen=True)
@@ -116,8 +129,6 @@ class TrainOrder(Order):
         In place of the recipe's.
     mirror : bool
         Mirror every other picture; not for signs and text.
-    precision : str or None
-        As for :class:`~bitdoc.training.engine.Engine`.
     """
 
     recipe_name: str | None = None
@@ -125,7 +136,6 @@ class TrainOrder(Order):
     batch: int | None = None
     base_lr: float | None = None
     mirror: bool = True
-    precision: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
@@ -150,6 +160,11 @@ class TrainOrder(Order):
         if self.steps:
             changes["schedule"] = tuple(step * self.steps // found.schedule[-1] for step in found.schedule)
         return replace(found, **{key: value for key, value in changes.items() if value})
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies matrices in bfloat16, by AVX-512 or AMX; where PyTorch cannot tell, not."""
+    return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
 
 
 def _scratch(side: int) -> dict[str, Any]:

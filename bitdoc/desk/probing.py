@@ -16,7 +16,6 @@ from bitdoc.desk.look import Survey
 from bitdoc.desk.order import ProbeOrder
 from bitdoc.desk.probe import Findings, Known, probe, turns
 from bitdoc.desk.report import Told
-from bitdoc.training.engine import Engine
 from bitdoc.training.job import Job, Task
 
 _MEASURED = 16  # pictures in each of the two batches by which the time is told
@@ -34,7 +33,8 @@ def carry_out(order: ProbeOrder, say: Callable[[str], None]) -> Path | None:
     survey.refuse()
     every = turns(survey)
     give.check_examples(order, survey, min((turn.pool for turn in every), key=len))
-    say(survey.told())
+    for line in survey.told():
+        say(line)
     began = time.monotonic()
     job = _job(order, survey)
     known = features_of(job, survey, say, dry_run=order.dry_run)
@@ -46,7 +46,7 @@ def carry_out(order: ProbeOrder, say: Callable[[str], None]) -> Path | None:
 
 def _job(order: ProbeOrder, survey: Survey) -> Job:
     """The network at its start, and what the record says of it, of the pictures and of the order."""
-    engine = Engine.start()
+    engine = order.engine()
     recipe = order.recipe(survey, engine)
     every = turns(survey)
     train = survey.chosen(sorted({i for turn in every for i in turn.pool}), "train")
@@ -71,7 +71,7 @@ def features_of(job: Job, survey: Survey, say: Callable[[str], None], *, dry_run
     said = (job.name, job.said["weights_sha256"] or job.seed, side, images.interpolation, job.engine.precision)
     features, compute = Features("/".join(map(str, said)), network.arch.channels(2048)), computer(network, job.engine)
     missing = features.missing(digests)
-    what = f"features of {job.name} at {side} x {side} pixels on {job.engine.device}"
+    what = f"features of {job.name} at {side} x {side} pixels on {job.engine.device} in {job.engine.precision}"
     if missing:
         seconds = _seconds_each(compute, images, missing[:_MEASURED], side) * len(missing)
         say(f"{what}: {len(missing):,} pictures, about {duration(seconds)}")
@@ -111,6 +111,7 @@ def _write(order: ProbeOrder, survey: Survey, job: Job, found: Findings, seconds
         cost={"seconds": round(seconds, 2)},
     )
     said = {"method": "linear probe", "penalty": found.penalty, "examples_per_class": order.examples_per_class}
+    said["precision"] = job.engine.precision
     told = Told(
         survey,
         found.outcome,
@@ -118,7 +119,10 @@ def _write(order: ProbeOrder, survey: Survey, job: Job, found: Findings, seconds
         learning=found.learning,
         learning_by="Each dot is a head trained on pictures drawn at random.",
         few=found.few,
-        facts={"Method": f"linear head on features of the frozen network, penalty {found.penalty:g}"},
+        facts={
+            "Method": f"linear head on features of the frozen network, penalty {found.penalty:g}",
+            "Arithmetic": job.engine.precision,
+        },
     )
     with bundle.made(order.out, "probe") as folder:
         give.give(order, folder, found.head.put_on(job.network), record, told)

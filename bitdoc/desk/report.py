@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -37,8 +38,10 @@ class Told:
         Number of training pictures to accuracies; ``learning_by`` says what learned.
     few : list of float
         Accuracies of several subsets of few pictures.
-    loss, held_out : list of (step, loss)
+    loss : list of (step, loss)
         Of a training; empty for a probe.
+    kept : dict
+        The step that a training kept, why, and the looks that it was chosen by (:func:`bitdoc.desk.choosing.kept`).
     facts : dict
         Further lines of *What it was trained on*.
     """
@@ -50,7 +53,7 @@ class Told:
     learning_by: str = ""
     few: list[float] = field(default_factory=list)
     loss: list[tuple[float, float]] = field(default_factory=list)
-    held_out: list[tuple[float, float]] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
 
 
@@ -185,7 +188,9 @@ def _more_labels(told: Told) -> Iterator[str]:
 def _training(told: Told) -> Iterator[str]:
     if len(told.loss) > 1:
         yield "<h2>How it learned</h2>"
-        yield charts.training(told.loss, told.held_out)
+        yield f"<p>Step {told.kept['step']} is kept: {escape(told.kept['why'])}.</p>"
+        looks = told.kept.get("looks", {"step": [], "loss": []})
+        yield charts.training(told.loss, list(zip(looks["step"], looks["loss"], strict=True)), told.kept["step"])
 
 
 def _facts(told: Told) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """``bitdoc train``: one fine-tuning, or those of several subsets or of a cross-validation, from order to run.
 
-During training the network is scored on validation pictures; test pictures are looked at once, when it is trained.
+Which step is kept is chosen on validation pictures (:mod:`bitdoc.desk.choosing`); test pictures are looked at once,
+when the network is trained.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 from bitdoc import data
-from bitdoc.desk import bundle, give, look, upright
+from bitdoc.desk import board, bundle, choosing, give, look, upright
 from bitdoc.desk.look import Survey
 from bitdoc.desk.order import TrainOrder
 from bitdoc.desk.probe import Findings, probe, turns
@@ -24,18 +25,15 @@ from bitdoc.desk.scores import Outcome
 from bitdoc.network.resnet import ResNetV2
 from bitdoc.network.small_maps import with_products
 from bitdoc.records import runs
-from bitdoc.training import finetune
+from bitdoc.training import finetune, identity
 from bitdoc.training.engine import Engine
 from bitdoc.training.job import Job, Task
-from bitdoc.training.loop import Score, evaluate, train
-
-#: Times that a training is scored on its validation pictures.
-SCORED = 10
+from bitdoc.training.loop import evaluate, train
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One training: places of the pictures it trains on, of those it is watched by, and of those it is tested on."""
+    """One training: places of the pictures it trains on, of those its step is chosen by, and of the tested ones."""
 
     train: list[int]
     val: list[int]
@@ -49,17 +47,17 @@ class Trained:
     network: ResNetV2
     record: runs.RunRecord
     outcome: Outcome | None
-    held_out: list[tuple[float, float]]
+    kept: dict[str, Any]
 
 
 def pieces(order: TrainOrder, survey: Survey) -> list[list[Piece]]:
     """The trainings of each subset; where there is no split, those of a cross-validation."""
-    val = [i for i, side in enumerate(survey.sides) if side == "val"]
-    found = []
+    val, found = choosing.judges(order, survey), []
+    watched = {i for i, side in enumerate(survey.sides) if side == "val"} if val else set()
     for number in range(order.subsets if order.examples_per_class else 1):
         subset = []
         for turn in turns(survey):
-            pool = [i for i in turn.pool if survey.folds or survey.sides[i] == "train"]
+            pool = [i for i in turn.pool if i not in watched]
             if order.examples_per_class:
                 labels = survey.chosen(pool, "train").labels
                 pool = [pool[i] for i in data.few_shot_indices(labels, order.examples_per_class, order.seed + number)]
@@ -80,13 +78,13 @@ def carry_out(order: TrainOrder, say: Callable[[str], None]) -> Path | None:
     """
     survey = look.survey(order.pictures, leave_out=order.leave_out)
     survey.refuse()
-    pools = [[i for i in turn.pool if survey.folds or survey.sides[i] == "train"] for turn in turns(survey)]
-    give.check_examples(order, survey, min(pools, key=len))
+    give.check_examples(order, survey, min((turn.pool for turn in turns(survey)), key=len))
     plan = pieces(order, survey)
     last = Piece(list(range(len(survey.seen))), [], []) if survey.folds else None
-    say(survey.told())
+    for line in survey.told():
+        say(line)
     count = sum(map(len, plan)) + (last is not None)
-    engine = Engine.start(precision=order.precision)
+    engine = order.engine()
     with bundle.made(order.out, "train", dry=order.dry_run) as folder:
         work = _Work(order, survey, engine, folder, say)
         work.tell(plan[0][0], count)
@@ -96,10 +94,9 @@ def carry_out(order: TrainOrder, say: Callable[[str], None]) -> Path | None:
         done = [[work.train(piece, f"part-{n}-{m}") for m, piece in enumerate(subset)] for n, subset in enumerate(plan)]
         kept = work.train(last, "whole") if last else done[0][0]
         _write(work, done, kept, time.monotonic() - began)
-        for file in folder.glob("part-*"):
+        for file in (*folder.glob("part-*"), *folder.glob("whole*")):
             file.unlink()
-        for file in folder.glob("whole*"):
-            file.unlink()
+        board.anonymous(folder)
     return order.out
 
 
@@ -111,6 +108,7 @@ class _Work:
     ) -> None:
         self.order, self.survey, self.engine, self.folder, self.say = order, survey, engine, folder, say
         self.batches = finetune.micro_batches if order.mirror else upright.micro_batches
+        self.judges, self.why = choosing.judges(order, survey), choosing.why_none(order, survey)
 
     def job(self, piece: Piece) -> Job:
         """All of one training before its first step."""
@@ -119,8 +117,11 @@ class _Work:
         test, val = survey.chosen(piece.test or piece.train, "test"), survey.chosen(piece.val, "val")
         setting = {"examples_per_class": order.examples_per_class, "sides": survey.how}
         task = Task(survey.chosen(piece.train, "train"), test, setting)
+        said = finetune.chosen(task, recipe) | {"mirror": order.mirror, "looks": 0}
         if piece.val:  # what is scored on the way are these, and not the test pictures
             task = replace(task, ready=replace(val, interpolation=recipe.interpolation))
+            said |= {"looks": choosing.LOOKS, "patience": choosing.PATIENCE}
+            said |= {"val_images": len(val), "val_digest": identity.fingerprint(val)[0]}
         return Job.prepare(
             order.model,
             task,
@@ -128,7 +129,7 @@ class _Work:
             seed=order.seed,
             directory=None if order.weights_dir is None else str(order.weights_dir),
             engine=self.engine,
-            chosen=finetune.chosen(task, recipe) | {"mirror": order.mirror},
+            chosen=said,
         )
 
     def tell(self, piece: Piece, count: int) -> None:
@@ -146,38 +147,39 @@ class _Work:
         )
         peak = runs.peak_memory(self.engine.device)
         trainings = "" if count == 1 else f", {count} times"
-        seconds = 1.1 * steps * count * (times[1] - times[0])
+        looked = choosing.LOOKS * len(piece.val) / 3 / recipe.batch  # in steps: a look is a forward pass alone
+        seconds = 1.1 * (steps + looked) * count * (times[1] - times[0])
         memory = f", {peak / 2**30:.1f} GB of memory" if peak else ""
         self.say(
             f"{steps} steps of {recipe.batch} pictures at {recipe.crop} x {recipe.crop} pixels{trainings}, {job.name} "
             f"on {self.engine.device} in {self.engine.precision}: about {duration(seconds)}{memory}"
         )
+        self.say(choosing.announced(piece.val, self.why))
+        if board.writer() and not self.order.dry_run:
+            self.say(f"watch it  tensorboard --logdir {self.folder / board.FOLDER}")
 
     def train(self, piece: Piece, name: str) -> Trained:
         """Make one training, or go on with it, and test it."""
         job = self.job(piece)
         steps = job.recipe.schedule[-1]
-        held_out: list[tuple[float, float]] = []
-
-        def note(step: int, score: Score) -> None:
-            if piece.val:
-                held_out.append((step, score.loss))
-
+        log = board.Board(self.folder / board.FOLDER / name)
+        watch = choosing.watch_over(piece.val, job.recipe.schedule, log.look)
         model, record = finetune.carry_out(
             job,
             give.EXPERIMENT,
             "run",
             checkpoint=self.folder / f"{name}.pt",
-            eval_every=max(1, steps // SCORED) if piece.val else None,
             batches=self.batches,
-            on_score=note,
+            watch=watch,
+            on_step=log.step,
         )
+        log.close()
         outcome = None
         if piece.test:
             batches = finetune.test_batches(job.task.test, job.recipe.crop, self.engine.device)
             logits = evaluate(model, batches, self.engine).logits
             outcome = Outcome(piece.test, job.task.test.labels, logits.softmax(1))
-        return Trained(model, record, outcome, held_out)
+        return Trained(model, record, outcome, choosing.kept(watch, piece.val, steps, self.why))
 
 
 def _joined(outcomes: list[Outcome]) -> Outcome:
@@ -190,7 +192,8 @@ def _write(work: _Work, done: list[list[Trained]], kept: Trained, seconds: float
     order, survey = work.order, work.survey
     outcomes = [_joined([one.outcome for one in subset if one.outcome]) for subset in done]
     few = [outcome.accuracy for outcome in outcomes] if order.examples_per_class else []
-    result = outcomes[0].plain() | ({"subsets": [round(score, 3) for score in few]} if few else {})
+    result: dict[str, Any] = outcomes[0].plain() | ({"subsets": [round(score, 3) for score in few]} if few else {})
+    result["kept"] = kept.kept
     record = replace(kept.record, result=result, cost=kept.record.cost | {"seconds": round(seconds, 2)})
     head = _head_alone(work)
     recipe = order.recipe(survey, record.setting["train_images"], work.engine)
@@ -198,18 +201,21 @@ def _write(work: _Work, done: list[list[Trained]], kept: Trained, seconds: float
     method = f"fine-tuned for {steps} steps of {recipe.batch} pictures, peak learning rate {recipe.base_lr:g}"
     said = {"method": "fine-tuning", "steps": steps, "batch": recipe.batch, "base_lr": recipe.base_lr}
     said |= {"mirror": order.mirror, "examples_per_class": order.examples_per_class}
+    said |= {"kept_step": kept.kept["step"], "precision": work.engine.precision}
     facts = {"Method": method + ("" if order.mirror else ", never mirrored")}
+    facts["Arithmetic"] = work.engine.precision
+    facts["Step that is kept"] = f"{kept.kept['step']} of {steps}: {kept.kept['why']}"
     if head:
         facts["A linear head alone"] = f"{head.outcome.accuracy:.1f} % of the same test pictures, by a probe"
     told = Told(
-        survey,
+        choosing.sides(survey, work.judges),
         outcomes[0],
         give.passport(order, survey, recipe, said),
         learning=head.learning if head else {},
         learning_by="Measured with linear heads on the network before it was fine-tuned, which takes seconds.",
         few=few,
         loss=list(zip(record.curve["step"], record.curve["loss"], strict=True)),
-        held_out=kept.held_out,
+        kept=kept.kept,
         facts=facts,
     )
     give.give(order, work.folder, kept.network, record, told)

@@ -27,6 +27,7 @@ from bitdoc.training.job import Job, Task, starting_network
 from bitdoc.training.loop import Batch, Score, evaluate, train
 from bitdoc.training.recipe import Recipe, miniature, rule
 from bitdoc.training.session import Session, State
+from bitdoc.training.watch import Watch
 
 __all__ = [
     "Engine",
@@ -173,7 +174,8 @@ def carry_out(
     eval_every: int | None = None,
     progress: bool | None = None,
     batches: Batches | None = None,
-    on_score: Callable[[int, Score], None] | None = None,
+    watch: Watch | None = None,
+    on_step: Callable[[int, float, float], None] | None = None,
 ) -> tuple[ResNetV2, runs.RunRecord]:
     """Train what :func:`finetune` prepared; arguments and errors are its own.
 
@@ -181,39 +183,54 @@ def carry_out(
     ----------
     batches : callable, optional
         What makes the micro-batches of a step, in place of ``micro_batches``.
-    on_score : callable, optional
-        Called with the step and the score of each evaluation.
+    watch : Watch, optional
+        Decides, by looks at the pictures that are scored, which step is kept and whether to end early; takes the place
+        of ``eval_every``. The record's result is that of the network that is kept.
+    on_step : callable, optional
+        Called with the step, its learning rate and its loss.
     """
-    task, recipe, engine = job.task, job.recipe, job.engine
+    recipe, engine, watch = job.recipe, job.engine, watch or Watch(eval_every)
     steps = recipe.schedule[-1]
     model = with_products(engine.place(job.network))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
-    scored = on_score or (lambda step, score: None)
     state = State(model, optimizer, engine, job.run, checkpoint)
     with state.held():
         session = Session(
             state, steps, recipe.batch, title="fine-tune", points=50, averaged=False, bar=progress, report=log.info
         )
+        watch.restore(session.more)
 
-        def on_step(step: int, lr: float, loss: float) -> None:
+        def after(step: int, lr: float, loss: float) -> None:
             if session(step, lr, loss):
                 log.debug("step %d: loss %.5f, learning rate %.2g", step + 1, loss, lr)
-            if eval_every and (step + 1) % eval_every == 0 and step + 1 < steps:
-                scored(step + 1, _evaluate(job, step + 1))
-                model.train()
-                session.save(step + 1)
+            if on_step:
+                on_step(step, lr, loss)
+            if step + 1 < steps:
+                _look(job, watch, session, step + 1)
+
+        def lr_at(step: int) -> float | None:
+            return None if watch.is_over else hyperrule.learning_rate(step, recipe.schedule, recipe.base_lr)
 
         with session:
-            batch_at = (batches or micro_batches)(task, recipe, job.seed, engine.device)
-            lr_at = lambda step: hyperrule.learning_rate(step, recipe.schedule, recipe.base_lr)  # noqa: E731
-            train(model, optimizer, batch_at, lr_at, start=session.start, on_step=on_step, engine=engine)
+            _look(job, watch, session, session.start)  # a signal may have come between a step and the look after it
+            batch_at = (batches or micro_batches)(job.task, recipe, job.seed, engine.device)
+            train(model, optimizer, batch_at, lr_at, start=session.start, on_step=after, engine=engine)
         session.finish()
-    score = _evaluate(job, steps)
-    scored(steps, score)
-    result = {"top1": round(score.top1, 3), "top5": round(score.top5, 3), "loss": round(score.loss, 5)}
+    if watch.last != session.done or not steps:
+        watch.look(session.done, _evaluate(job, session.done), model)
+    watch.put_back(model)
     parts = {"curve": session.curve, "cost": session.cost(), "device": session.device}
     split_used = recipe.split * engine.parts
-    return model, job.record(experiment, run, result, resumed_at=session.start, split_used=split_used, **parts)
+    return model, job.record(experiment, run, watch.result(), resumed_at=session.start, split_used=split_used, **parts)
+
+
+def _look(job: Job, watch: Watch, session: Session, step: int) -> None:
+    """Take a look after ``step`` steps, if it is due, and keep what was seen."""
+    if watch.is_due(step):
+        watch.look(step, _evaluate(job, step), job.network)
+        job.network.train()
+        session.more = watch.state()
+        session.save(step)
 
 
 def _evaluate(job: Job, step: int) -> Score:

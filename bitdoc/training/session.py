@@ -121,6 +121,7 @@ class Session:
         self.recent: list[float] = log.get("recent", [])
         self.devices: list[str] = log.get("devices", [])
         self.peak: int | None = log.get("peak")
+        self.more: dict[str, Any] = log.get("more", {})  # of whoever trains, kept with the rest
         self.trained = self.before = float(log.get("seconds", 0.0))
         self.done = self.kept = self.start
         self.asked = 0
@@ -169,7 +170,7 @@ class Session:
     def save(self, step: int) -> None:
         """Keep the state after ``step`` steps, with the log so far."""
         log = {"curve": self.curve, "recent": self.recent, "seconds": self.trained}
-        self.state.save(step, log | {"devices": self.devices, "peak": self._peak()})
+        self.state.save(step, log | {"devices": self.devices, "peak": self._peak(), "more": self.more})
         self.saved, self.kept = time.monotonic(), step
 
     def _peak(self) -> int | None:
@@ -178,8 +179,8 @@ class Session:
 
     def finish(self) -> None:
         """Keep the trained network; nothing if that was done before."""
-        if self.kept < self.steps or not self.steps:
-            self.save(self.steps)
+        if self.kept < self.done or not self.steps:
+            self.save(self.done)
 
     def _told(self, how: str, step: int) -> str:
         if not self.kept:
@@ -219,6 +220,6 @@ class Session:
         """Time, speed and memory of the whole run, as a record holds them."""
         return {
             "seconds": round(self.trained, 2),
-            "images_per_second": round(self.batch * self.steps / self.trained, 1) if self.trained else None,
+            "images_per_second": round(self.batch * self.done / self.trained, 1) if self.trained else None,
             "peak_memory_bytes": self._peak(),
         }

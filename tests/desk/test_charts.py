@@ -28,8 +28,8 @@ def test_reliability_tells_its_numbers():
 
 
 def test_a_training_without_validation_has_one_line():
-    assert len(marks(charts.training([(1, 2.0), (2, 1.0)], []), "second")) == 0
-    assert len(marks(charts.training([(1, 2.0), (2, 1.0)], [(2, 1.5)]), "second-dot")) == 1
+    assert len(marks(charts.training([(1, 2.0), (2, 1.0)], [], 2), "second")) == 0
+    assert len(marks(charts.training([(1, 2.0), (2, 1.0)], [(2, 1.5)], 2), "second-dot")) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from folders import make_pictures
 
 import bitdoc
 from bitdoc import data
-from bitdoc.desk import bundle, tuning, upright
+from bitdoc.desk import bundle, choosing, tuning, upright
 from bitdoc.main import main
 from bitdoc.records import runs
 from bitdoc.training import finetune, session
@@ -31,6 +32,18 @@ def shapes(tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="module")
+def divided(shapes):
+    """A table that sets ten pictures of each class aside as validation pictures, and ten for the test."""
+    rows = ["path,label,split"]
+    for kind in ("circle", "cross", "square"):
+        files = enumerate(sorted((shapes / kind).iterdir()))
+        rows += [f"shapes/{kind}/{file.name},{kind},{('train', 'train', 'val', 'test')[i % 4]}" for i, file in files]
+    table = shapes.parent / "divided.csv"
+    table.write_text("\n".join(rows))
+    return table
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("BITDOC_CACHE", str(tmp_path_factory.getbasetemp() / "tuning-cache"))
@@ -45,10 +58,31 @@ def test_a_training_from_order_to_run(shapes, tmp_path, capsys):
         [bundle.NETWORK, bundle.RECORD, bundle.PAGE, bundle.TABLE]
     )
     record, classifier = runs.read(tmp_path / "run" / bundle.RECORD), bitdoc.load(tmp_path / "run")
-    assert record.setting["train_images"] == 78 and record.result["images"] == 24
+    # Of the 96 pictures that are not tested none are set aside, because they are fewer than 100.
+    assert record.setting["train_images"] == 96 and record.result["images"] == 24
+    assert record.result["kept"]["step"] == 6 and "kept     step 6: the last step" in out
     assert record.setting["mirror"] is True and record.setting["schedule"][-1] == 6
     assert classifier.classes == ("circle", "cross", "square") and classifier.passport.recipe["steps"] == 6
     assert "How it learned" in (tmp_path / "run" / bundle.PAGE).read_text()
+
+
+def test_a_validation_set_chooses_the_step_and_the_run_says_which(divided, tmp_path, capsys):
+    assert main(["train", str(divided), *SMALL, "--steps", "30", "--out", str(tmp_path / "run")]) == 0
+    out, err = capsys.readouterr()
+    assert "looks at 30 validation pictures is kept" in err and "kept     step " in out
+    record, network = runs.read(tmp_path / "run" / bundle.RECORD), bitdoc.load(tmp_path / "run")
+    kept = record.result["kept"]
+    best = min(range(len(kept["looks"]["loss"])), key=kept["looks"]["loss"].__getitem__)
+    assert kept["step"] == kept["looks"]["step"][best] == network.passport.recipe["kept_step"]
+    rows = [row for row in csv.DictReader((tmp_path / "run" / bundle.TABLE).open()) if row["side"] == "val"]
+    assert record.setting["val_images"] == len(rows) == 30
+    with torch.no_grad():
+        logits = network(network.preprocess.read([divided.parent / row["path"] for row in rows]))
+    labels = torch.tensor([network.classes.index(row["class"]) for row in rows])
+    loss = torch.nn.functional.cross_entropy(logits, labels).item()
+    assert loss == pytest.approx(kept["looks"]["loss"][best], abs=1e-4), "the weights are those of that step"
+    page = (tmp_path / "run" / bundle.PAGE).read_text()
+    assert f"Step {kept['step']} is kept: lowest loss" in page and page.count("second-dot") > len(kept["looks"]["step"])
 
 
 def test_the_shipped_network_is_compared_with_a_probe(shapes, tmp_path):
@@ -69,7 +103,9 @@ def test_labels_of_the_test_set_decide_nothing(shapes, tmp_path):
                 label = kinds[(kinds.index(kind) + turn) % 3] if split == "test" else kind
                 rows.append(f"{path},{label},{split}")
         (tmp_path / f"{name}.csv").write_text("\n".join(rows))
-        assert main(["train", str(tmp_path / f"{name}.csv"), *SMALL, "--out", str(tmp_path / name)]) == 0
+        assert (
+            main(["train", str(tmp_path / f"{name}.csv"), *SMALL, "--steps", "30", "--out", str(tmp_path / name)]) == 0
+        )
         networks.append(bitdoc.load(tmp_path / name))
         scores.append(runs.read(tmp_path / name / bundle.RECORD).result["loss"])
     one, two = networks
@@ -108,8 +144,9 @@ def test_subsets_of_few_labels(shapes, tmp_path, capsys):
     assert runs.read(tmp_path / "run" / bundle.RECORD).setting["train_images"] == 6
 
 
-def test_a_stopped_training_goes_on(shapes, tmp_path, capsys, monkeypatch):
-    line = ["train", str(shapes), *SMALL]
+def test_a_stopped_training_goes_on(divided, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(choosing, "PATIENCE", 99)
+    line = ["train", str(divided), *SMALL]
     assert main([*line, "--out", str(tmp_path / "whole")]) == 0
     steps, call = [], session.Session.__call__
 
@@ -129,6 +166,34 @@ def test_a_stopped_training_goes_on(shapes, tmp_path, capsys, monkeypatch):
     assert steps == [0, 1, 2, 3, 4, 5]
     one, two = (bitdoc.load(tmp_path / name) for name in ("whole", "run"))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    whole, stopped = (runs.read(tmp_path / name / bundle.RECORD) for name in ("whole", "run"))
+    assert whole.result["kept"] == stopped.result["kept"] and len(stopped.result["kept"]["looks"]["step"]) > 3
+    pages = [(tmp_path / name / bundle.PAGE).read_text() for name in ("whole", "run")]
+    drawn = [page[page.index("How it learned") : page.index("What it was trained on")] for page in pages]
+    assert drawn[0] == drawn[1], "the curve of the validation pictures is whole"
+
+
+@pytest.mark.parametrize(("model", "able", "expected"), [("R26x1", True, "bfloat16"), ("R26x1", False, "float32")])
+def test_a_wide_network_is_computed_in_bfloat16_where_the_processor_can(shapes, monkeypatch, model, able, expected):
+    monkeypatch.setattr("bitdoc.desk.order.has_bfloat16", lambda: able)
+    monkeypatch.setattr("bitdoc.desk.order.pick_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr("bitdoc.training.engine.pick_device", lambda _: torch.device("cpu"))
+
+    def engine(model, **more):
+        return tuning.TrainOrder(shapes, shapes / "x", model=model, **more).engine()
+
+    assert engine(model).precision == expected
+    assert engine("R26x0.5").precision == "float32", "on narrow layers it gains nothing"
+    assert engine(model, precision="float32").precision == "float32"
+
+
+def test_a_training_in_bfloat16_says_so(divided, tmp_path, capsys):
+    flags = [*SMALL, "--precision", "bfloat16", "--out", str(tmp_path / "run")]
+    assert main(["train", str(divided), *flags]) == 0
+    assert "on cpu in bfloat16: about" in capsys.readouterr().err
+    record = runs.read(tmp_path / "run" / bundle.RECORD)
+    assert record.setting["precision"] == "bfloat16"
+    assert bitdoc.load(tmp_path / "run").passport.recipe["precision"] == "bfloat16"
 
 
 def test_two_steps_that_are_measured_change_nothing(shapes, monkeypatch):
