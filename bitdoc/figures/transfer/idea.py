@@ -66,7 +66,8 @@ def _frame(left: float, bottom: float) -> list[tuple[float, float]]:
 )
 def idea() -> Figure:
     """Upstream images, weights, the head exchanged, and three tasks."""
-    fig, ax = style.new(7.2, 3.9, narrow=(5.4, 1))
+    fig, ax = style.new(7.2, 4.1, narrow=(5.6, 1))
+    style.headline(fig, "Learn from many images once, use the weights for every task")
     ax.set(xlim=(0, style.by_width(10.6, 5.25)), ylim=style.by_width((0, 5.2), (-3.9, 4.1)))
     ax.axis("off")
     heading = {"fontsize": style.by_width(11, 10), "weight": "bold", "va": "top"}
@@ -132,7 +133,7 @@ def _when_alt() -> str:
         for group in ("natural", "structured"):
             start, end = (group_mean(name, amount, group) for name in _STARTS)
             advice = " ".join(_ADVICE[amount, group].split())
-            told.append(f"{images}, {group} tasks: from {start:.0f} to {end:.0f} percent. {advice}")
+            told.append(f"{images}, {group} tasks: from {start:.1f} to {end:.1f} percent. {advice}")
     return "Two by two panels, accuracy from random weights against pre-trained weights, with advice. " + " ".join(told)
 
 
@@ -163,12 +164,12 @@ def _draw_gain(ax: Axes, amount: str, group: str) -> None:
     ax.annotate("", (end, 1), (start, 1), arrowprops={"arrowstyle": "-|>", "color": style.COLOURS["blue"], "lw": 2.5})
     ax.plot(start, 1, "o", color=style.COLOURS["grey"], markersize=7)
     ax.plot(end, 1, "o", color=style.COLOURS["blue"], markersize=7)
-    ax.text(start - 2, 1, f"{start:.0f}", color=style.COLOURS["grey"], ha="right", va="center")
-    ax.text(end + 2, 1, f"{end:.0f}", color=style.COLOURS["blue"], ha="left", va="center")
+    ax.text(start - 2, 1, f"{start:.1f}", color=style.COLOURS["grey"], ha="right", va="center")
+    ax.text(end + 2, 1, f"{end:.1f}", color=style.COLOURS["blue"], ha="left", va="center")
     ax.text(
         (start + end) / 2,
         1.17,
-        f"+{end - start:.0f}",
+        f"+{round(end, 1) - round(start, 1):.1f}",  # so that what is printed adds up
         color=style.COLOURS["blue"],
         ha="center",
         fontsize=style.by_width(12, 10),
