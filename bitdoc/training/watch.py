@@ -104,10 +104,12 @@ class Watch:
         if self.best is not None and self.looks["step"][self.kept] != self.last:
             model.load_state_dict(self.best)
 
-    def result(self) -> dict[str, float]:
-        """What a record says of the network that is kept."""
-        digits = {"top1": 3, "top5": 3, "loss": 5}
-        return {name: round(self.looks[name][self.kept], digits[name]) for name in _TOLD}
+    def result(self) -> dict[str, Any]:
+        """What a record says of the network that is kept, and of all looks, where there are more than one."""
+        digits = {"step": 0, "top1": 3, "top5": 3, "loss": 5}
+        told = {name: [round(value, digits[name]) for value in values] for name, values in self.looks.items()}
+        found: dict[str, Any] = {name: told[name][self.kept] for name in _TOLD}
+        return found | ({"looks": told} if len(told["step"]) > 1 else {})
 
     def state(self) -> dict[str, Any]:
         """What goes into the checkpoint."""

@@ -127,9 +127,13 @@ def test_a_run_that_was_stopped_goes_on(task, tmp_path, monkeypatch):
     assert record.setting["resumed_at"] == 2
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
     assert record.curve == of_whole.curve, "the whole curve, not that of its end"
+    looks = record.result.pop("looks")
+    assert looks["step"] == [1, 2, 5] and looks["top1"][-1] == record.result["top1"], "what was seen before it stopped"
+    assert record.result == of_whole.result
     first = torch.load(path.with_suffix(".previous"), weights_only=True)["log"]["seconds"]
     assert record.cost["seconds"] > first > 0, "the whole time"
     _, same = finetune.finetune("R14x0.25", task, TINY, checkpoint=path, **options)
+    assert same.result.pop("looks") == looks
     assert (same.curve, same.cost["seconds"], same.result) == (record.curve, record.cost["seconds"], record.result)
 
 
