@@ -108,14 +108,23 @@ def training(loss: Sequence[tuple[float, float]], held_out: Sequence[tuple[float
     alt = f"Training loss from {loss[0][1]:.2f} to {loss[-1][1]:.2f}"
     if held_out:
         alt += f"; validation loss from {held_out[0][1]:.2f} to {held_out[-1][1]:.2f}, step {kept} is kept"
-    chart = Chart((0, max(loss[-1][0], kept)), (0, top * 1.05 or 1), "step", "loss", alt)
-    chart.line(loss)
-    chart.note(loss[-1][0], loss[-1][1] + top * 0.04, "training", "end")
+    end = max(loss[-1][0], kept)
+    chart = Chart((0, end), (0, top * 1.05 or 1), "step", "loss", alt)
+    _draw(chart, loss, "training", "line", (end, top))
     if held_out:
-        chart.line(held_out, "second")
+        _draw(chart, held_out, "validation", "second", (end, 0.91 * top))
         for step, value in held_out:
             is_kept = step == kept
             told = f"validation loss {value:.3f} at step {step:g}{', which is kept' if is_kept else ''}"
             chart.dot(step, value, told, "second-dot", radius=7.0 if is_kept else 4.0)
-        chart.note(held_out[-1][0], held_out[-1][1] + top * 0.05, "validation", "end")
     return chart.svg()
+
+
+def _draw(
+    chart: Chart, points: Sequence[tuple[float, float]], name: str, kind: str, corner: tuple[float, float]
+) -> None:
+    """A line, and what it is beside a piece of its kind in the upper right corner, where losses have long fallen."""
+    x, y = corner
+    chart.line(points, kind)
+    chart.line([(0.72 * x, y), (0.77 * x, y)], kind)
+    chart.note(0.79 * x, y - 0.02 * y, name)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bitdoc.desk import split
-from bitdoc.desk.look import Survey
+from bitdoc.desk.look import PART_OF_TRAIN, Survey
 from bitdoc.desk.order import TrainOrder
 from bitdoc.training.loop import Score
 from bitdoc.training.watch import Watch
@@ -44,7 +44,8 @@ def sides(survey: Survey, val: list[int]) -> Survey:
     """The survey with the sides as a training takes them: without validation, those pictures are trained on."""
     if val:
         return survey
-    return replace(survey, sides=["train" if side == "val" else side for side in survey.sides])
+    how = survey.how.removesuffix(PART_OF_TRAIN)
+    return replace(survey, how=how, sides=["train" if side == "val" else side for side in survey.sides])
 
 
 def watch_over(val: list[int], schedule: Sequence[int], on_look: Callable[[int, Score], None]) -> Watch:

@@ -19,6 +19,8 @@ from bitdoc.training.command import Refused
 
 #: Classes are called unequal if the largest has more than so many times the pictures of the smallest.
 UNEQUAL = 3
+#: What :attr:`Survey.how` says where pictures were set aside that the folder gives to train.
+PART_OF_TRAIN = "; val is a part of train, by a hash of each file"
 _SHOWN = 12  # faults, and classes, that are listed before the rest is counted
 
 
@@ -156,7 +158,7 @@ def _take_validation(result: Survey, labels: list[str], digests: list[str]) -> N
     )
     for place, part in zip(places, parts, strict=True):
         result.sides[place] = part
-    result.how += "; val is a part of train, by a hash of each file"
+    result.how += PART_OF_TRAIN
 
 
 def notices(result: Survey) -> Iterator[str]:

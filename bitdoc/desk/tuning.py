@@ -81,7 +81,7 @@ def carry_out(order: TrainOrder, say: Callable[[str], None]) -> Path | None:
     give.check_examples(order, survey, min((turn.pool for turn in turns(survey)), key=len))
     plan = pieces(order, survey)
     last = Piece(list(range(len(survey.seen))), [], []) if survey.folds else None
-    for line in survey.told():
+    for line in choosing.sides(survey, plan[0][0].val).told():
         say(line)
     count = sum(map(len, plan)) + (last is not None)
     engine = order.engine()
@@ -108,14 +108,15 @@ class _Work:
     ) -> None:
         self.order, self.survey, self.engine, self.folder, self.say = order, survey, engine, folder, say
         self.batches = finetune.micro_batches if order.mirror else upright.micro_batches
-        self.judges, self.why = choosing.judges(order, survey), choosing.why_none(order, survey)
+        self.why = choosing.why_none(order, survey)
+        self.shown = choosing.sides(survey, choosing.judges(order, survey))
 
     def job(self, piece: Piece) -> Job:
         """All of one training before its first step."""
         order, survey = self.order, self.survey
         recipe = order.recipe(survey, len(piece.train), self.engine)
         test, val = survey.chosen(piece.test or piece.train, "test"), survey.chosen(piece.val, "val")
-        setting = {"examples_per_class": order.examples_per_class, "sides": survey.how}
+        setting = {"examples_per_class": order.examples_per_class, "sides": self.shown.how}
         task = Task(survey.chosen(piece.train, "train"), test, setting)
         said = finetune.chosen(task, recipe) | {"mirror": order.mirror, "looks": 0}
         if piece.val:  # what is scored on the way are these, and not the test pictures
@@ -208,7 +209,7 @@ def _write(work: _Work, done: list[list[Trained]], kept: Trained, seconds: float
     if head:
         facts["A linear head alone"] = f"{head.outcome.accuracy:.1f} % of the same test pictures, by a probe"
     told = Told(
-        choosing.sides(survey, work.judges),
+        work.shown,
         outcomes[0],
         give.passport(order, survey, recipe, said),
         learning=head.learning if head else {},

@@ -28,6 +28,7 @@ _WORDS = {
     "train_digest": "the training images",
     "train_order": "the order of the training images",
     "test_digest": "the test images",
+    "val_digest": "the validation images",
     "classes_digest": "the names of the classes",
     "weights_sha256": "the weights it starts from",
     "parent_weights_sha256": "the weights it grew from",

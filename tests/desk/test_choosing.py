@@ -47,7 +47,9 @@ def test_few_pictures_to_learn_from_are_all_learned_from(forty, tmp_path):
     survey = as_table(forty, tmp_path, {"train": 32, "test": 8})
     piece, why = parts(forty, survey)
     assert len(piece.train) == 96 and not piece.val and why == "96 pictures to learn from are fewer than 100"
-    assert set(choosing.sides(survey, piece.val).sides) == {"train", "test"}, "the table says what was done"
+    shown = choosing.sides(survey, piece.val)
+    assert set(shown.sides) == {"train", "test"} and shown.how == "split as the table says", "what is told was done"
+    assert survey.how == "split as the table says; val is a part of train, by a hash of each file"
 
 
 def test_many_are_divided_class_by_class(forty, tmp_path):
