@@ -313,8 +313,9 @@ def test_without_runs_the_place_is_empty_and_names_the_command(results, id):
     assert "not been made" in text
     assert "not been made" in figures.registry()[id].alt
     assert "No runs yet" in figures.registry()[id].measured
-    assert figures.values()["norm-gain-ws-2"]() == figures.values()["norm-acc-bn-2"]() == "(not measured)"
-    assert figures.values()["norm-equal-acc-gn-2"]() == figures.values()["norm-trained-offset-gn"]() == "(not measured)"
+    assert figures.values()["norm-gain-ws-32"]() == figures.values()["norm-equal-gain-ws-128"]() == "(not measured)"
+    assert figures.values()["norm-trained-offset-gn"]() == "(not measured)"
+    assert {cell for row in figures.tables()["norm-gains"].function()[1:] for cell in row[2:]} == {"–"}
 
 
 def test_the_figures_show_every_run(results):
@@ -330,10 +331,12 @@ def test_the_figures_show_every_run(results):
     assert dots == [4 * 3 * len(batch_size.BATCHES), 3 * 3 * len(equal_updates.BATCHES)]
     assert {text.get_text() for text in left.texts} == set(batch_size.VARIANTS)
     assert "BN: 41 at 2" in figures.registry()["norm-batch-size-measured"].alt
-    assert figures.values()["norm-gain-gn-ws-2"]() == "6.0 points (95% interval 6.0 to 6.0)"
+    header, *rows = figures.tables()["norm-gains"].function()
+    assert header[2:] == ["GN over BN", "GN + WS over GN", "GN + WS over BN"]
+    assert [row[1] for row in rows] == [f"{batch}" for batch in batch_size.BATCHES + equal_updates.BATCHES]
     # Differences of 2, 2 and 1: mean 1.67, standard error a third, 4.30 standard errors to either side.
-    assert figures.values()["norm-gain-ws-2"]() == "1.7 points (95% interval 0.2 to 3.1)"
-    assert figures.values()["norm-equal-gain-ws-128"]() == "1.7 points (95% interval 0.2 to 3.1)"
+    assert all(row[3:] == ["+1.7 ± 1.4", "+6.0 ± 0.0"] for row in rows)
+    assert figures.values()["norm-gain-ws-32"]() == figures.values()["norm-equal-gain-ws-128"]() == "1.7 points"
     assert figures.values()["norm-trained-offset-gn"]() == "0.20"
     left, right = figures.draw("norm-offset-trained").axes
     assert [line.get_ydata()[-1] for line in left.lines] == pytest.approx([0.3] * 12)

@@ -126,7 +126,15 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
         x = _corner(image, 0, 0, _SIDE / 2)[0]
         ax.text(x, -0.13, f"image {image + 1}", ha="center", va="top", fontsize=size)
     ax.annotate("", (-0.16, top - 0.2), (-0.16, 0.0), arrowprops={"arrowstyle": "->", "color": style.ink(), "lw": 1})
-    ax.text(-0.3, top / 2 - style.by_width(0.1, 0.4), "channels", rotation=90, ha="center", va="center", fontsize=size)
+    ax.text(
+        style.by_width(-0.3, -0.42),
+        top / 2 - style.by_width(0.1, 0.4),
+        "channels",
+        rotation=90,
+        ha="center",
+        va="center",
+        fontsize=size,
+    )
     ink, told = style.words(style.COLOURS[norm.colour]), f"{norm.words}\n{norm.axes}: {norm.sets}"
     if style.by_width(False, True):
         told = f"{style.wrapped(norm.words, 22)}\n{norm.axes}"
@@ -134,7 +142,7 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
     foot = top + style.by_width(0.75, 2.0)
     ax.text(-0.4, foot, norm.name, color=ink, weight="bold", fontsize=style.by_width(13, 10))
     ax.text(-0.4, foot - 0.07, told, **head)
-    ax.set(xlim=(-0.45, 5.75), ylim=(-0.5, top + style.by_width(1.1, 2.6)), aspect="equal")
+    ax.set(xlim=(style.by_width(-0.45, -0.65), 5.75), ylim=(-0.5, top + style.by_width(1.1, 2.6)), aspect="equal")
     ax.axis("off")
 
 

@@ -75,7 +75,7 @@ def movement(
 )
 def explorer_still() -> Figure:
     """Draw how far each output moves when one image of the batch is exchanged."""
-    fig, panels = style.new(7.2, 3.6, 2, 2, (6.0, 1))
+    fig, panels = style.new(7.2, 3.3, 2, 2, (6.0, 1))
     style.headline(fig, "Exchange one image, and only batch norm moves the others")
     for ax, norm in zip(panels.flat, NORMS, strict=True):
         moved = movement(norm.key, groups=4)

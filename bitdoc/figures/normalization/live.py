@@ -56,8 +56,8 @@ def expected_scale(start: str, layer: int) -> float:
 @figure(
     "norm-depth",
     caption=(
-        "Size of the activations on their way through twenty convolutions with ReLU, for three common scales of random "
-        "weights: with nothing else, and with batch norm (line) or group norm (circles) before each ReLU."
+        "Size of the activations through twenty convolutions with ReLU, from three scales of random weights (He: the "
+        "one that keeps the size): without a norm, and with batch norm (line) or group norm (circles) in each layer."
     ),
     measured=(
         f"While the page is built: 32 channels; root mean square. Without a norm each thin line is one of {len(DRAWS)} "
@@ -151,7 +151,7 @@ def batch_mean() -> Figure:
             ax.plot(dots.tolist(), height.tolist(), ".", color=style.COLOURS["blue"], alpha=0.35, ms=4)
             center, spread = exact_statistics(batch)[index]
             ax.plot([center - spread, center + spread], [row - 0.36] * 2, color=style.ink(), linewidth=3)
-            ax.text(center + spread + 0.06, row - 0.37, f"{center:.2f} ± {spread:.2f}", fontsize=9, va="center")
+            style.label(ax, center + spread, row - 0.37, f"{center:.2f} ± {spread:.2f}", style.ink())
         ax.set_yticks(range(len(BATCHES)), [f"batch of {batch}" for batch in BATCHES])
     panels[0].set(xlabel="mean of the batch", ylim=(len(BATCHES) - 0.55, -0.6))
     panels[1].set(xlabel="standard deviation of the batch")
