@@ -95,7 +95,9 @@ def test_without_scikit_image_the_error_says_what_to_install(monkeypatch):
 
 @pytest.mark.parametrize(("alpha", "share"), [(0.1, 0.8128), (0.2, 0.6734), (0.4, 0.4795), (1.0, 0.2)])
 def test_nearly_pure_shares_are_those_of_the_distribution(alpha, share):
-    assert beta.nearly_pure(alpha) == pytest.approx(share, abs=0.015)
+    assert beta.nearly_pure(alpha) == pytest.approx(share, abs=5e-5)
+    lam = beta.draws(alpha)
+    assert np.mean(np.minimum(lam, 1 - lam) < beta.PURE) == pytest.approx(share, abs=0.015)
 
 
 def test_the_density_is_a_density():
@@ -147,11 +149,19 @@ def test_the_prose_repeats_published_numbers():
     prose = " ".join(PAGE.read_text(encoding="utf-8").split())
     white, black = (published.MIXUP_ADVERSARIAL.values[box] for box in ("white", "black"))
     cutmix, decay = published.CUTMIX_ILSVRC.values, published.MIXUP_CIFAR_CODE.values
-    assert "its error to {}% in ten steps, with MixUp to {}%".format(*black["I-FGSM"]) in prose
-    assert "who sees it the two are {} and {}%: no protection".format(*white["I-FGSM"]) in prose
+
+    def right(error: float, digits: int = 1) -> str:
+        """The accuracy that an error leaves."""
+        return f"{100 - error:.{digits}f}"
+
+    assert (
+        "leaves it {}% of right answers after ten steps, with MixUp {}%".format(*map(right, black["I-FGSM"])) in prose
+    )
+    assert "who sees it leaves {} and {}%: no protection".format(*map(right, white["I-FGSM"])) in prose
     for method in ("baseline", "mixup", "CutMix"):
-        assert f"{cutmix[method]:.2f}%" in prose
-    assert f"errs {decay[1e-4][1]}% on CIFAR-10, at five times as much {decay[5e-4][1]}%" in prose
+        assert f"{right(cutmix[method], 2)}%" in prose
+    small, large = (right(decay[size][1], 2) for size in (1e-4, 5e-4))
+    assert f"reaches {small}% on CIFAR-10, with five times as much {large}%" in prose
     assert decay[5e-4][0] < decay[1e-4][0]  # without MixUp more decay is better
     off, on = published.MIXUP_ILSVRC.values["ResNet-50"][200]
     assert f"gains {off - on:.1f} points in 200 passes" in prose

@@ -15,7 +15,16 @@ NAMES = re.compile(
 )
 #: An image's or a map's size counts as one number.
 NUMBER = re.compile(r"\d(?:[\d,.]*\d)?(?: × \d(?:[\d,.]*\d)?)*")
-CHECKED = ("transfer-learning", "architecture", "models", "paper-vs-code", "few-shot", "glossary")
+CHECKED = (
+    "transfer-learning",
+    "architecture",
+    "normalization",
+    "mixup",
+    "models",
+    "paper-vs-code",
+    "few-shot",
+    "glossary",
+)
 
 
 def sentences(article: Tag) -> list[str]:

@@ -139,7 +139,7 @@ def _show_reliability(ax: Axes, found: dict[float, list[runs.RunRecord]]) -> Non
         count, confidence, accuracy = pooled(chosen)
         color = common.colour(alpha)
         ax.plot(confidence, accuracy, color=color, linewidth=1.5)
-        ax.scatter(confidence, accuracy, s=4 + 160 * count / count.sum(), color=color)
+        ax.scatter(confidence, accuracy, s=4 + 160 * count / count.sum(), color=color, clip_on=False, zorder=3)
         ax.text(0.04, 0.94 - 0.08 * row, f"α = {alpha:g}", color=color, transform=ax.transAxes)
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
 

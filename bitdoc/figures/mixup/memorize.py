@@ -137,7 +137,7 @@ def memorized() -> Figure:
     if not everything():
         return common.empty_place(_COMMAND)
     fig, axes = style.new(7.2, 5.9, 2, 2, (9.2, 1), sharex=True, sharey="row")
-    style.headline(fig, "With MixUp the network memorizes later, and at α = 1 it is right more often")
+    style.headline(fig, "With MixUp the network memorizes later, and at α\u00a0=\u00a01 it is right more often")
     for column, noise in zip(axes.T, memorize.NOISE, strict=True):
         for ax, key in zip(column, ("test", "train"), strict=True):
             _show_condition(ax, noise, key)

@@ -1,4 +1,4 @@
-"""When MixUp helps: measured and published errors in one table."""
+"""When MixUp helps: measured and published accuracies in one table."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bitdoc.studies.mixup.memorize import PASSES
 
 @table(
     "mixup-when",
-    caption="Test error in percent without and with MixUp. Own rows: change is the mean over seeds of paired "
-    "differences with its 95% interval. PreAct-18 is the pre-activation ResNet-18. Sources: [1] "
-    "{cite:p}`zhang2018mixup`, arXiv version 1 (at 90 passes the error without is another paper's); [2] the authors' "
-    "code {cite:p}`zhang2018mixupcode`, median of the last ten passes.",
+    caption="Test accuracy in percent without and with MixUp; the papers print errors. Own rows: change is the "
+    "mean over seeds of paired differences with its 95% interval. PreAct-18 is the pre-activation ResNet-18. Sources: "
+    "[1] {cite:p}`zhang2018mixup`, arXiv version 1 (at 90 passes the accuracy without is another paper's); [2] the "
+    "authors' code {cite:p}`zhang2018mixupcode`, median of the last ten passes.",
 )
 def when() -> list[list[str]]:
-    """Rows of setting, passes, α, both errors, change, source; helped first, then not."""
+    """Rows of setting, passes, α, both accuracies, change, source; helped first, then not."""
     header = ["trained on", "passes", "α", "without", "with", "change", "source"]
     ilsvrc, speech = published.MIXUP_ILSVRC.values["ResNet-50"], published.MIXUP_SPEECH.values["LeNet"]
     last = {method: errors[-1] for method, errors in published.MIXUP_CORRUPTED.values[50].items()}
@@ -47,11 +47,11 @@ def _own(
 ) -> list[str]:
     if not without or not with_mixup:
         return [name, passes, f"{alpha:g}", "–", "–", "–", "not measured"]
-    off, on = (100 - mean(common.by_seed(part, "top1").values()) for part in (without, with_mixup))
-    change = common.gain([-points for points in common.differences(without, with_mixup)])
+    off, on = (mean(common.by_seed(part, "top1").values()) for part in (without, with_mixup))
+    change = common.gain(common.differences(without, with_mixup))
     return [name, passes, f"{alpha:g}", f"{off:.1f}", f"{on:.1f}", change, "own"]
 
 
 def _printed(name: str, passes: int | str, alpha: str, errors: tuple[float, float], source: str) -> list[str]:
-    off, on = errors
+    off, on = (100 - error for error in errors)
     return [name, str(passes), alpha, f"{off:.1f}", f"{on:.1f}", common.signed(on - off), source]
