@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from bitdoc.training.loop import to_float
 
 #: Pictures at a time: what more of them are in a network's first blocks is larger than a processor's caches.
 _BATCH = 24
+_EVERY = 60  # seconds between two times that features are kept while more are computed
 _KEPT = 1 << 28  # bytes of features that the cache keeps under one key, the latest
 
 
@@ -56,16 +58,21 @@ class Features:
     def compute(
         self, compute: Callable[[Tensor], Tensor], images: data.Images, digests: Sequence[str], side: int
     ) -> None:
-        """Compute what is missing, with a progress bar, and keep it."""
-        places = self.missing(digests)
-        with tqdm(total=len(places), desc="features", unit="picture", leave=False, disable=None) as bar:
-            for start in range(0, len(places), _BATCH):
-                some = places[start : start + _BATCH]
-                found = compute(images.fetch(torch.tensor(some), side)).numpy()
-                self.known.update(zip((digests[i] for i in some), found, strict=True))
-                bar.update(len(some))
-        if places:
-            self._keep()
+        """Compute what is missing, with a progress bar, and keep it; what is done when it is stopped is kept too."""
+        places, kept = self.missing(digests), time.monotonic()
+        try:
+            with tqdm(total=len(places), desc="features", unit="picture", leave=False, disable=None) as bar:
+                for start in range(0, len(places), _BATCH):
+                    some = places[start : start + _BATCH]
+                    found = compute(images.fetch(torch.tensor(some), side)).numpy()
+                    self.known.update(zip((digests[i] for i in some), found, strict=True))
+                    bar.update(len(some))
+                    if time.monotonic() - kept > _EVERY:
+                        self._keep()
+                        kept = time.monotonic()
+        finally:
+            if places and self.known:
+                self._keep()
 
     def _keep(self) -> None:
         """Write what is known; a cache that cannot be written is done without."""

@@ -61,3 +61,22 @@ def test_a_damaged_cache_is_computed_anew(images, tmp_path):
         assert Features("one", 3).missing(DIGESTS) == [0, 1, 2]
     features.file.write_bytes(raw)
     assert Features("one", 3).missing(DIGESTS) == [] and Features("one", 4).missing(DIGESTS) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("patience", [0, 3600])  # seconds after which they are kept: by then, and at the end alone
+def test_what_was_computed_before_a_stop_is_kept(images, monkeypatch, patience):
+    monkeypatch.setattr("bitdoc.desk.features._BATCH", 1)
+    monkeypatch.setattr("bitdoc.desk.features._EVERY", patience)
+    done = []
+
+    def compute(x):
+        if len(done) == 2:
+            if patience == 0:  # as after kill -9, nothing more is written
+                monkeypatch.setattr(Features, "_keep", lambda _: None)
+            raise KeyboardInterrupt
+        done.append(x)
+        return x.float().mean((2, 3))
+
+    with pytest.raises(KeyboardInterrupt):
+        Features("one", 3).compute(compute, images, DIGESTS, 32)
+    assert Features("one", 3).missing(DIGESTS) == [2]
