@@ -16,9 +16,9 @@ from bitdoc.literature.published import TABLE4
 FINDING = "GN + WS does batch norm's work without looking at other images"
 #: What stands under the picture, so that it may be shown without the page.
 NOTES = (
-    "Inference: use after training. Chip: a GPU, or a core of a TPU. Micro-batch: a part of a batch that fits in "
-    "memory. Folded: made part of the convolution before. Accuracy: a ResNet-50 on ILSVRC-2012 with 32 images on "
-    "each of 128 chips, Kolesnikov et al. 2020. 11 points: with 2 images on a GPU instead of 32, Wu & He 2018.",
+    "Inference: use after training. Chip: a GPU, or a core of a TPU. Micro-batch: part of a batch that fits in memory. "
+    "Folded: merged into the convolution before. Accuracy: ResNet-50 on ILSVRC-2012, 32 images on each chip, "
+    "Kolesnikov et al. 2020. 11 points: 2 images on a GPU, not 32, Wu & He 2018.",
     "bitdoc: Big Transfer, explained by experiments. The bitdoc authors, CC BY 4.0. "
     "BN: Ioffe & Szegedy 2015. GN: Wu & He 2018. WS: Qiao et al. 2019.",
 )
@@ -27,7 +27,7 @@ ROWS = (
     "one mean over",
     "at inference",
     "a batch of one",
-    "accuracy, batch of 4,096",
+    "accuracy, batch 4,096",
     "what it cannot do",
     "cost",
     "take it when",
@@ -57,10 +57,10 @@ METHODS = (
             "activations",
             "one channel of all images",
             "running mean and variance, kept from training",
-            "its one image stands for all; with two, 11 points are lost already",
+            "one image stands for all; at two 11 points are lost",
             _accuracy("batch norm", "plain"),
-            "work with few images, with micro-batches, or on new data with old statistics",
-            "chips wait for each other if they share means; free at inference, folded",
+            "work with few images, micro-batches, new data",
+            "chips must wait to share means; free at inference (folded)",
             "one data set, 32 or more images on each chip",
         ),
     ),
@@ -154,7 +154,7 @@ def _icon(ax: Axes, method: Method, x: float, y: float) -> None:
 )
 def compare() -> Figure:
     """Draw the comparison of batch norm, group norm, weight standardization and group norm with standardization."""
-    beside, across, signs = style.by_width((4, _ACROSS, 105), (2, 23, 52))
+    beside, across, signs = style.by_width((4, _ACROSS, 110), (2, 23, 52))
     parts = [METHODS[first : first + beside] for first in range(0, len(METHODS), beside)]
     texts = [[[textwrap.wrap(row, across, break_on_hyphens=False) for row in m.told] for m in part] for part in parts]
     width = style.by_width(_LABEL + _COLUMN * len(METHODS) + 0.1, style.NARROW)
