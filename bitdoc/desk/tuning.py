@@ -80,7 +80,8 @@ def carry_out(order: TrainOrder, say: Callable[[str], None]) -> Path | None:
     survey.refuse()
     give.check_examples(order, survey, min((turn.pool for turn in turns(survey)), key=len))
     plan = pieces(order, survey)
-    last = Piece(list(range(len(survey.seen))), [], []) if survey.folds else None
+    whole = Piece(list(range(len(survey.seen))), [], [])  # what a cross-validation gives away has seen all
+    last = whole if survey.folds and not order.examples_per_class else None
     for line in choosing.sides(survey, plan[0][0].val).told():
         say(line)
     count = sum(map(len, plan)) + (last is not None)
@@ -195,7 +196,10 @@ def _write(work: _Work, done: list[list[Trained]], kept: Trained, seconds: float
     few = [outcome.accuracy for outcome in outcomes] if order.examples_per_class else []
     result: dict[str, Any] = outcomes[0].plain() | ({"subsets": [round(score, 3) for score in few]} if few else {})
     result["kept"] = kept.kept
-    record = replace(kept.record, result=result, cost=kept.record.cost | {"seconds": round(seconds, 2)})
+    tested = survey.chosen(sorted(outcomes[0].places), "test")
+    setting = kept.record.setting | {"test_images": len(tested), "test_digest": identity.fingerprint(tested)[0]}
+    cost = kept.record.cost | {"seconds": round(seconds, 2)}
+    record = replace(kept.record, setting=setting, result=result, cost=cost)
     head = _head_alone(work)
     recipe = order.recipe(survey, record.setting["train_images"], work.engine)
     steps = recipe.schedule[-1]

@@ -127,7 +127,12 @@ def test_few_pictures_are_cross_validated_and_the_last_network_has_seen_all(shap
     assert main(["train", str(tmp_path / "few"), *SMALL]) == 0
     assert "pixels, 6 times" in capsys.readouterr().err
     record = runs.read(tmp_path / "few" / "run" / bundle.RECORD)
-    assert record.result["images"] == 20 and record.setting["train_images"] == 20
+    assert record.result["images"] == record.setting["test_images"] == record.setting["train_images"] == 20
+    assert main(["train", str(tmp_path / "few"), *SMALL, "--examples_per_class", "2", "--subsets", "1"]) == 0
+    assert "pixels, 5 times" in capsys.readouterr().err, "with few labels on purpose, no network sees all"
+    few = runs.read(tmp_path / "few" / "run" / bundle.RECORD)
+    assert few.setting["train_images"] == 4 and few.result["images"] == few.setting["test_images"] == 20
+    assert few.setting["test_digest"] == record.setting["test_digest"]
 
 
 @pytest.mark.parametrize("flags", ["--base_lr nan", "--base_lr 0", "--steps 0", "--recipe other", "--precision int8"])
