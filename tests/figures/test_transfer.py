@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 from bitdoc import figures
 from bitdoc.figures import style
 from bitdoc.figures.transfer import idea, measured
+from bitdoc.literature.published import VTAB_START
 from bitdoc.network.resnet import OFFICIAL
 from bitdoc.records import runs
 from bitdoc.studies.fewshot.make_runs import EXPERIMENT as FEW_SHOT
@@ -322,3 +323,13 @@ def test_the_shipped_runs_bear_the_text_out():
     assert probe[10] - scratch[10] > 0.5 * (tuned[10] - scratch[10])
     assert "fine-tuning mostly leads" in flat
     assert sum(tuned[shots] >= probe[shots] for shots in tuned) > len(tuned) / 2
+
+
+def test_transfer_harms_the_one_task_that_the_page_names():
+    def of(start, amount):
+        return [accuracy for group in VTAB_START.values.values() for accuracy in group[start, amount]]
+
+    few, many = (np.subtract(of("random", amount), of("ImageNet", amount)) for amount in ("few", "all"))
+    assert len(few) == 19 and list(np.flatnonzero(few > 0)) == [18]
+    assert (of("random", "few")[18], of("ImageNet", "few")[18]) == (37.61, 35.44)  # small NORB, elevation
+    assert 0 < many.max() < 0.1

@@ -98,7 +98,7 @@ def idea() -> Figure:
 _STARTS = ("random", "ImageNet")
 #: What to do, by data set size and by distance, in the order of the panels.
 _ADVICE = {
-    ("few", "natural"): "Transfer decides. Begin with a linear\nprobe, then fine-tune for a short time.",
+    ("few", "natural"): "Transfer decides. A linear probe comes\nclose; a short fine-tuning does better.",
     ("few", "structured"): "Fine-tune all weights, expect less, and\ncompare with a random start.",
     ("all", "natural"): "Fine-tune all weights.",
     ("all", "structured"): "Random weights come close;\ntransfer saves training time.",
