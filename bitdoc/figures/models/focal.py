@@ -100,8 +100,8 @@ def answers_per_object() -> str:
 
 
 _CAPTION = (
-    "Loss against the probability of the true answer, and, for the answers of a trained detector, the share of their "
-    "loss that the hardest carry. γ = 0 is cross-entropy. After Fig. 4 of {cite:t}`lin2017focal`."
+    "Loss against the probability of the true answer; and, in a trained detector, the share of the loss that the "
+    "hardest answers carry, those with the largest loss. After Fig. 4 of {cite:t}`lin2017focal`."
 )
 
 

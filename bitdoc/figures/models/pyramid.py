@@ -85,8 +85,8 @@ def _arrow(ax: Axes, start: tuple, end: tuple, text: str = "", offset: tuple = (
 
 
 #: Heights of the levels in the drawing, and the columns of the network's maps, the sums, and the levels.
-_HEIGHT = {"3": 1.0, "4": 3.7, "5": 5.6, "6": 7.2, "7": 8.6}
-_HEIGHT_NARROW = {"3": 1.0, "4": 4.4, "5": 7.0, "6": 9.2, "7": 11.0}
+_HEIGHT = {"3": 1.0, "4": 3.7, "5": 5.6, "6": 7.9, "7": 9.3}
+_HEIGHT_NARROW = {"3": 1.0, "4": 4.4, "5": 7.0, "6": 10.6, "7": 12.4}
 _COLUMN = {"C": 0.0, "M": 3.5, "P": 7.0}
 
 
@@ -106,7 +106,7 @@ _COLUMN = {"C": 0.0, "M": 3.5, "P": 7.0}
 )
 def pyramid() -> Figure:
     """The bottom-up path, the sums and the levels side by side."""
-    fig, ax = style.new(6.6, 4.3, narrow=(3.6, 1))
+    fig, ax = style.new(6.6, 4.5, narrow=(3.9, 1))
     style.headline(fig, "What coarse maps know is carried down to the fine ones")
     height = style.by_width(_HEIGHT, _HEIGHT_NARROW)
     place = {c + k: (_COLUMN[c], height[k]) for c, ks in (("C", "345"), ("M", "345"), ("P", "34567")) for k in ks}
@@ -123,7 +123,7 @@ def pyramid() -> Figure:
         (x, y), (right, _) = place[start], place[end]
         _arrow(ax, (x + half[start], y), (right - half[end], y), text)
 
-    def along(start: str, end: str, text: str = "", offset: tuple = (0.32, -0.15)) -> None:
+    def along(start: str, end: str, text: str = "", offset: tuple = (0.45, -0.15)) -> None:
         (x, y), (_, top) = place[start], place[end]
         sign = 1 if top > y else -1
         _arrow(ax, (x, y + sign * half[start]), (x, top - sign * half[end]), text, offset)
@@ -136,7 +136,7 @@ def pyramid() -> Figure:
     along("M5", "M4", "↑2")
     along("M4", "M3", "↑2")
     start, end = (place["C5"][0] + half["C5"], place["C5"][1] + half["C5"]), (7.0 - half["P6"], height["6"])
-    _arrow(ax, start, end, "3 × 3, stride 2", style.by_width((-0.7, 0.2), (-1.0, 0.35)))
+    _arrow(ax, start, end, "3 × 3, stride 2", style.by_width((-1.0, 0.35), (-1.6, 0.4)))
     along("P6", "P7", "ReLU, 3 × 3, stride 2", style.by_width((-2.1, -0.15), (-3.2, -0.2)))
     ax.set(xlim=style.by_width((-3.9, 10.9), (-3.1, 11.6)), ylim=(-0.1, height["7"] + 0.4), aspect="equal")
     ax.axis("off")
