@@ -23,7 +23,7 @@ from bitdoc.records import runs
 from bitdoc.training.command import Refused
 
 _Z = 1.959964  # of the normal distribution, 95 % of which lies within that many standard deviations
-_SHOWN = 5  # pictures that are named before the rest is counted
+_SHOWN = 3  # pictures that are named before the rest is counted
 _COLUMNS = {"path", "class", "said", "digest"}
 
 
@@ -223,15 +223,15 @@ def table(found: dict[str, Any]) -> Iterator[str]:
             f"p = {pair['p']:.2g}: {verdict}"
         )
         for one, key in ((second, "only_second_right"), (first, "only_first_right")):
-            yield f"  only {one} is right: {_some(pair[key])}"
+            yield f"  only {one} is right about {len(pair[key])}{_some(pair[key])}"
 
 
 def _some(answers: list[dict[str, str]]) -> str:
     if not answers:
-        return "none"
-    names = ", ".join(f"{answer['path']} (other: {answer['other_said']})" for answer in answers[:_SHOWN])
+        return ""
+    names = ", ".join(f"{answer['path']} ({answer['other_said']})" for answer in answers[:_SHOWN])
     more = f" and {len(answers) - _SHOWN} more" if len(answers) > _SHOWN else ""
-    return f"{len(answers)}, {names}{more}"
+    return f", where the other said\n    {names}{more}"
 
 
 def as_json(found: dict[str, Any]) -> Iterator[str]:

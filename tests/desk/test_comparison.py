@@ -67,9 +67,12 @@ def test_a_comparison_says_who_is_right_where(two, capsys):
 def test_the_table_tells_it_in_lines(two, capsys):
     assert main(["compare", *map(str, two)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("12 test pictures in 3 classes") and len(lines) == 6
+    assert lines[0].startswith("12 test pictures in 3 classes") and len(lines) == 8
     assert "+8.3 points" in lines[3] and lines[3].endswith("it may be luck")
-    assert "is right: 2, cat/0.png (other: owl), cat/6.png (other: dog)" in lines[4]
+    assert lines[4:6] == [
+        f"  only {two[1]} is right about 2, where the other said",
+        "    cat/0.png (owl), cat/6.png (dog)",
+    ]
 
 
 def test_a_clear_difference_is_called_one(tmp_path, capsys):
@@ -80,7 +83,7 @@ def test_a_clear_difference_is_called_one(tmp_path, capsys):
     assert main(["compare", *(str(tmp_path / name) for name in "abc")]) == 0
     out = capsys.readouterr().out
     assert out.count("names more right") == 2 and f"{tmp_path / 'b'} names more right" in out
-    assert "and 25 more" in out
+    assert "and 27 more" in out
     assert main(["compare", *(str(tmp_path / name) for name in "bc")]) == 0
     assert "+0.0 points" in capsys.readouterr().out
 
