@@ -47,9 +47,15 @@ class Board:
         """Log a look at the validation pictures."""
         self._add("loss/validation", score.loss, step)
         self._add("accuracy/validation", score.top1, step)
+        if self.open is not None:
+            self.open.flush()  # the checkpoint of this step comes next, and no step before it may be missing
 
-    def close(self) -> None:
-        """Write what is left."""
+    def __enter__(self) -> Board:
+        """Begin; nothing is written before the first step."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what is left, however the training ended."""
         if self.open is not None:
             self.open.close()
 

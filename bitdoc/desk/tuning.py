@@ -164,18 +164,17 @@ class _Work:
         """Make one training, or go on with it, and test it."""
         job = self.job(piece)
         steps = job.recipe.schedule[-1]
-        log = board.Board(self.folder / board.FOLDER / name)
-        watch = choosing.watch_over(piece.val, job.recipe.schedule, log.look)
-        model, record = finetune.carry_out(
-            job,
-            give.EXPERIMENT,
-            "run",
-            checkpoint=self.folder / f"{name}.pt",
-            batches=self.batches,
-            watch=watch,
-            on_step=log.step,
-        )
-        log.close()
+        with board.Board(self.folder / board.FOLDER / name) as log:
+            watch = choosing.watch_over(piece.val, job.recipe.schedule, log.look)
+            model, record = finetune.carry_out(
+                job,
+                give.EXPERIMENT,
+                "run",
+                checkpoint=self.folder / f"{name}.pt",
+                batches=self.batches,
+                watch=watch,
+                on_step=log.step,
+            )
         outcome = None
         if piece.test:
             batches = finetune.test_batches(job.task.test, job.recipe.crop, self.engine.device)

@@ -13,11 +13,10 @@ from bitdoc.training.loop import Score
 
 
 def tell(folder, steps):
-    log = board.Board(folder)
-    for step in steps:
-        log.step(step, 0.1, 2.0 - step)
-    log.look(steps[-1] + 1, Score(75.0, 100.0, 0.5, torch.empty(0)))
-    log.close()
+    with board.Board(folder) as log:
+        for step in steps:
+            log.step(step, 0.1, 2.0 - step)
+        log.look(steps[-1] + 1, Score(75.0, 100.0, 0.5, torch.empty(0)))
 
 
 @pytest.mark.parametrize("error", [ImportError, TypeError])  # not there, and there beside packages it cannot stand
@@ -61,6 +60,9 @@ class Recorder:
     def add_scalar(self, name, value, step):
         self.told.append((name, value, step))
 
+    def flush(self):
+        self.told.append("flushed")
+
     def close(self):
         self.is_closed = True
 
@@ -72,3 +74,18 @@ def test_a_training_that_goes_on_overrules_what_was_logged_after_its_checkpoint(
     (one,) = Recorder.made
     assert one.purge_step == 5 and one.is_closed
     assert ("loss/training", -2.0, 5) in one.told and ("loss/validation", 0.5, 6) in one.told
+    assert one.told[-1] == "flushed", "before the checkpoint"
+
+
+def test_a_training_that_is_stopped_closes_its_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(board, "writer", lambda: Recorder)
+    monkeypatch.setattr(Recorder, "made", [])
+
+    def stopped():
+        with board.Board(tmp_path) as log:
+            log.step(0, 0.1, 1.0)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert Recorder.made[0].is_closed
