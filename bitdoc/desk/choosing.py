@@ -60,8 +60,7 @@ def announced(val: list[int], why: str) -> str:
     if not val:
         return f"the last step is kept: {why}, so none is set aside to choose by"
     return (
-        f"the best of up to {LOOKS} looks at {len(val):,} validation pictures is kept; {PATIENCE} looks without a gain "
-        f"end the training"
+        f"the best of up to {LOOKS} looks at {len(val):,} validation pictures is kept; {PATIENCE} without a gain end it"
     )
 
 

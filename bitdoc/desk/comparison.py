@@ -217,7 +217,7 @@ def table(found: dict[str, Any]) -> Iterator[str]:
         yield f"{one['run']:<{wide}}  {one['accuracy']:5.1f} %  [{low:.1f} to {high:.1f}]  {how}"
     for pair in found["pairs"]:
         (low, high), first, second = pair["interval"], pair["first"], pair["second"]
-        verdict = f"{second if low > 0 else first} names more right" if low > 0 or high < 0 else "it may be luck"
+        verdict = f"{second if low > 0 else first} names more right" if low > 0 or high < 0 else "may be luck"
         yield (
             f"{second} against {first}: {pair['difference']:+.1f} points  [{low:+.1f} to {high:+.1f}], "
             f"p = {pair['p']:.2g}: {verdict}"

@@ -68,7 +68,7 @@ def test_the_table_tells_it_in_lines(two, capsys):
     assert main(["compare", *map(str, two)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("12 test pictures in 3 classes") and len(lines) == 8
-    assert "+8.3 points" in lines[3] and lines[3].endswith("it may be luck")
+    assert "+8.3 points" in lines[3] and lines[3].endswith(": may be luck")
     assert lines[4:6] == [
         f"  only {two[1]} is right about 2, where the other said",
         "    cat/0.png (owl), cat/6.png (dog)",
