@@ -31,7 +31,7 @@ def test_nothing_is_written_over(tmp_path, capsys):
 def test_every_command_that_the_page_runs_stands_above_its_output():
     page = (ROOT / "docs" / "own-pictures.md").read_text(encoding="utf-8")
     run = re.findall(r'^sample\.shown\("(.*)"\)$', page, re.MULTILINE)
-    assert len(run) == 4
+    assert len(run) == 6
     for line in run:
         assert f"```bash\n{line}\n```" in page
 
