@@ -307,18 +307,19 @@ def test_published_numbers_of_the_prose():
     batch, group = TABLE4.values["batch norm"], TABLE4.values["group norm"]
     for says in (
         f"With 8 images a GPU instead of 32, batch norm's error grows by {bn[8] - bn[32]:.1f} points",
-        f"With 2 it grows by {bn[2] - bn[32]:.1f}.",
+        f"to 2 group norm's error stays within {max(gn.values()) - min(gn.values()):.1f} points, batch norm's grows by "
+        f"{bn[2] - bn[32]:.1f}",
         f"its error moves by {max(gn.values()) - min(gn.values()):.1f}",
         f"{TABLE5.values['batch norm']['plain']}% on the 19 tasks of VTAB-1k with batch norm and "
         f"{TABLE5.values['group norm']['standardized']}%",
         f"loses {batch['plain'] - group['plain']:.1f} points to batch norm's {batch['plain']}%",
         f"With both, accuracy reaches {group['standardized']}%",
         f"with group norm {group['standardized']}% on ILSVRC-2012, without {group['plain']}%",
-        f"v1's error on CIFAR-10 rises by {cifar['R1001'][0] - cifar['R164'][0]:.1f} points. That of v2 falls by "
+        f"v1's error rises by {cifar['R1001'][0] - cifar['R164'][0]:.1f} points and v2's falls by "
         f"{cifar['R164'][1] - cifar['R1001'][1]:.1f}",
-        f"v2 beats v1 by {error_change('R200'):.1f} points at 200 layers. "
-        f"At 152, BiT's most, it is {error_change('R152'):.1f}",
-        f"{error_change('R200'):.1f} points at 200 layers, {error_change('R152'):.1f} at 152 {{cite",
+        f"At 200 layers it is {error_change('R200'):.1f} points better. At 152, BiT's most, it is "
+        f"{error_change('R152'):.1f}",
+        f"on ILSVRC-2012 {error_change('R200'):.1f} points at 200 layers, {error_change('R152'):.1f} at 152;",
         f"R152x4 {fig5['R152x4']['L'] - fig5['R152x4']['M']:.1f} points better",
         f"R152x4 gains {fig5['R152x4']['L'] - fig5['R152x4']['M']:.1f} points, R50x1 loses one",
     ):
