@@ -19,6 +19,7 @@ from bitdoc.data import datasets
 from bitdoc.figures.mixup import batch, beta, shrink
 from bitdoc.figures.mixup import pictures as mixup_pictures
 from bitdoc.literature import published
+from bitdoc.training import hyperrule
 from bitdoc.training.mixup import mix
 
 PAGE = Path(__file__).parents[2] / "docs" / "mixup.md"
@@ -194,3 +195,10 @@ def test_the_batch_can_be_made_anew(no_data, monkeypatch):
         np.testing.assert_array_equal(made[0, 0], np.asarray(first))
     np.testing.assert_array_equal(made[1, 0], made[0, batch.PARTNER[0]])
     assert source.startswith("CIFAR-10 test images 0, 1, 3, 8")
+
+
+def test_the_rules_passes_are_those_that_the_page_tells():
+    passes = {n: hyperrule.get_schedule(n)[-1] * 512 / n for n in (1000, 50_000)}
+    assert (passes[1000], round(passes[50_000])) == (256, 102)
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert "1,000 images are seen 256 times" in page and "a hundred passes over CIFAR-10's 50,000 images" in page

@@ -113,9 +113,10 @@ def test_mixup_lowers_confidence_where_it_was_too_high_and_where_it_was_not():
 
 def test_the_prose_describes_the_runs_as_they_are():
     page = prose(PAGE)
+    assert measured.passes(10) == 160 and "even in 160 passes" in page
     assert memorizing.PASSES == 100 and "CIFAR-10 images a hundred times" in page
     assert f"sees {10 * memorizing.PER_CLASS:,} CIFAR-10 images" in page
-    assert "a fifth of their points with the wrong label" in page and half_moons.FLIPPED == 1 / 5
+    assert "a fifth of the points with the wrong label" in page and half_moons.FLIPPED == 1 / 5
     steps = study.plan()[0].recipe.schedule[-1]
     script = prose(ROOT / "examples" / "plot_mixup_study.py")
     assert f"makes the same {steps} steps" in script
