@@ -98,7 +98,13 @@ class _Model(click.ParamType):
 _COUNT, _SEED, _PATH = click.IntRange(1, 2**31 - 1), click.IntRange(0, 2**63 - 1), click.Path(path_type=Path)
 _BOTH = [
     _flag("out", type=_PATH, help="Folder of the run.  [default: PICTURES/run]"),
-    _flag("model", type=_Model(), default="BiT-T-R26x0.5", show_default=True, help="To begin with; also a hub's name."),
+    _flag(
+        "model",
+        type=_Model(),
+        default="BiT-T-R26x0.5",
+        show_default=True,
+        help="Network to begin with, named as here or on the hub.",
+    ),
     _flag("side", type=_COUNT, help="Pictures become squares of this side.  [default: fits model and machine]"),
     _flag("examples_per_class", type=_COUNT, help="Train on so many pictures of each class.  [default: all]"),
     _flag("subsets", type=_COUNT, default=5, help="Subsets of so few that are drawn and compared.  [default: 5]"),
@@ -169,8 +175,8 @@ _TRAIN = [
 def train(pictures: Path, **told: Any) -> None:
     """Make a better classifier: the network itself is fine-tuned, by BiT's rule or by its miniature.
 
-    The step that does best on validation pictures is kept; with fewer than 100 to learn from, the last one. A training
-    that was stopped goes on when the same command is given again. TensorBoard, if it is installed, gets its logs.
+    The step that does best on validation pictures is kept; with fewer than 100 pictures to learn from, the last one. A
+    training that was stopped goes on when the same command is given again. TensorBoard, if it is installed, gets logs.
     """
     from bitdoc.desk import bundle, tuning
     from bitdoc.desk.order import TrainOrder
