@@ -99,11 +99,7 @@ _COUNT, _SEED, _PATH = click.IntRange(1, 2**31 - 1), click.IntRange(0, 2**63 - 1
 _BOTH = [
     _flag("out", type=_PATH, help="Folder of the run.  [default: PICTURES/run]"),
     _flag(
-        "model",
-        type=_Model(),
-        default="BiT-T-R26x0.5",
-        show_default=True,
-        help="Network to begin with, named as here or on the hub.",
+        "model", type=_Model(), default="BiT-T-R26x0.5", show_default=True, help="To begin with; the hub's names too."
     ),
     _flag("side", type=_COUNT, help="Pictures become squares of this side.  [default: fits model and machine]"),
     _flag("examples_per_class", type=_COUNT, help="Train on so many pictures of each class.  [default: all]"),
