@@ -364,3 +364,12 @@ def test_label_heights_stay_apart():
     ax.set_ylim(0, 100)
     measured._label_apart(ax, [(50.0, 1.0, "a", "k"), (51.0, 1.0, "b", "k"), (90.0, 1.0, "c", "k")], gap=0.06)
     assert sorted(text.xy[1] for text in ax.texts) == [50, 56, 90]
+
+
+def test_batch_norm_with_standardized_filters_is_best_from_8_images_on_as_the_page_says():
+    kinds = runs.group(
+        runs.load("norm-batch-size"), lambda r: (r.setting["batch"], r.setting["norm_kind"], r.setting["standardized"])
+    )
+    means = {key: np.mean([r.result["top1"] for r in group]) for key, group in kinds.items()}
+    best = {n: max((key for key in means if key[0] == n), key=means.get)[1:] for n in (2, 4, 8, 16, 32)}
+    assert best == {2: ("group", True), 4: ("group", True)} | dict.fromkeys((8, 16, 32), ("batch", True))
