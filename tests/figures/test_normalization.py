@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from itertools import pairwise
+from statistics import mean
 
 import pytest
 import torch
@@ -370,6 +371,6 @@ def test_batch_norm_with_standardized_filters_is_best_from_8_images_on_as_the_pa
     kinds = runs.group(
         runs.load("norm-batch-size"), lambda r: (r.setting["batch"], r.setting["norm_kind"], r.setting["standardized"])
     )
-    means = {key: np.mean([r.result["top1"] for r in group]) for key, group in kinds.items()}
+    means = {key: mean(r.result["top1"] for r in group) for key, group in kinds.items()}
     best = {n: max((key for key in means if key[0] == n), key=means.get)[1:] for n in (2, 4, 8, 16, 32)}
     assert best == {2: ("group", True), 4: ("group", True)} | dict.fromkeys((8, 16, 32), ("batch", True))
