@@ -171,7 +171,7 @@ _TRAIN = [
 def train(pictures: Path, **told: Any) -> None:
     """Make a better classifier: the network itself is fine-tuned, by BiT's rule or by its miniature.
 
-    The step that does best on validation pictures is kept; with fewer than 100 pictures to learn from, the last one. A
+    The last step is kept, or, where there are enough validation pictures, an earlier one that is better beyond luck. A
     training that was stopped goes on when the same command is given again. TensorBoard, if it is installed, gets logs.
     """
     from bitdoc.desk import bundle, tuning

@@ -217,7 +217,7 @@ def carry_out(
             train(model, optimizer, batch_at, lr_at, start=session.start, on_step=after, engine=engine)
         session.finish()
     if watch.last != session.done or not steps:
-        watch.look(session.done, _evaluate(job, session.done), model)
+        watch.look(session.done, _evaluate(job, session.done), model, job.task.scored.labels)
     watch.put_back(model)
     parts = {"curve": session.curve, "cost": session.cost(), "device": session.device}
     split_used = recipe.split * engine.parts
@@ -227,7 +227,7 @@ def carry_out(
 def _look(job: Job, watch: Watch, session: Session, step: int) -> None:
     """Take a look after ``step`` steps, if it is due, and keep what was seen."""
     if watch.is_due(step):
-        watch.look(step, _evaluate(job, step), job.network)
+        watch.look(step, _evaluate(job, step), job.network, job.task.scored.labels)
         job.network.train()
         session.more = watch.state()
         session.save(step)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from bitdoc.training.engine import TrainingError
 from bitdoc.training.loop import Score
+from bitdoc.training.paired import difference
 
 _TOLD = ("top1", "top5", "loss")
 #: Part of the lowest loss so far that a look has to stay below to be a gain: at the lowest rates the loss creeps on.
@@ -28,8 +29,8 @@ class Watch:
     every : int, optional
         Steps between two looks; by default one look is taken, at the end.
     patience : int, optional
-        The network of the look with the lowest loss is kept, and so many looks in a row without a gain end the
-        training. By default the last network is kept.
+        So many looks in a row without a gain end the training, and the network of an earlier look is kept if it named
+        more pictures right than the last one, beyond luck. By default the last network is kept.
     first : int
         Looks up to this step cannot end the training, as those of a warm-up, in which little is gained.
     on_look : callable, optional
@@ -51,6 +52,7 @@ class Watch:
     ) -> None:
         self.every, self.patience, self.first, self.on_look = every, patience, first, on_look
         self.looks: dict[str, list] = {name: [] for name in ("step", *_TOLD)}
+        self.hits: list[Tensor] = []  # of each look, which of the pictures were named right
         self.best: dict[str, Tensor] | None = None
 
     @property
@@ -59,18 +61,28 @@ class Watch:
         return self.looks["step"][-1] if self.looks["step"] else 0
 
     @property
+    def leader(self) -> int:
+        """Place among the looks of the one that named most pictures right; of equal ones the last."""
+        scores = self.looks["top1"]
+        return max(range(len(scores)), key=lambda place: (scores[place], place))
+
+    @property
     def kept(self) -> int:
-        """Place among the looks of the one whose network is kept."""
-        losses = self.looks["loss"]
-        return len(losses) - 1 if self.patience is None else losses.index(min(losses))
+        """Place of the look whose network is kept: the last, unless the leader is better beyond luck."""
+        last = len(self.hits) - 1
+        if self.patience is None or self.leader == last:
+            return last
+        best, end = self.hits[self.leader], self.hits[last]
+        low, _ = difference(int((best & ~end).sum()), int((end & ~best).sum()), len(end))
+        return self.leader if low > 0 else last
 
     @property
     def idle(self) -> int:
-        """Looks since the last gain, or since the warm-up."""
-        least, idle = math.inf, 0
-        for step, loss in zip(self.looks["step"], self.looks["loss"], strict=True):
-            idle = 0 if step <= self.first or loss < GAIN * least else idle + 1
-            least = min(least, loss)
+        """Looks since the last gain, of right answers or of loss, or since the warm-up."""
+        least, most, idle = math.inf, -1.0, 0
+        for step, loss, top1 in zip(*(self.looks[name] for name in ("step", "loss", "top1")), strict=True):
+            idle = 0 if step <= self.first or loss < GAIN * least or top1 > most else idle + 1
+            least, most = min(least, loss), max(most, top1)
         return idle
 
     @property
@@ -82,8 +94,13 @@ class Watch:
         """Whether a look is to be taken after ``step`` steps, and was not yet."""
         return self.every is not None and step > 0 and step % self.every == 0 and step != self.last
 
-    def look(self, step: int, score: Score, model: nn.Module) -> None:
-        """Note the score of ``model`` after ``step`` steps, and keep the network if it is the best so far.
+    def look(self, step: int, score: Score, model: nn.Module, labels: Tensor) -> None:
+        """Note the score of ``model`` after ``step`` steps, and keep the network if it leads.
+
+        Parameters
+        ----------
+        labels : Tensor
+            ``(N,)`` the classes that are right.
 
         Raises
         ------
@@ -94,7 +111,8 @@ class Watch:
             raise TrainingError(f"the loss is {score.loss} on other pictures, at step {step}; try a lower --base_lr")
         for name, value in {"step": step, **{name: getattr(score, name) for name in _TOLD}}.items():
             self.looks[name].append(value)
-        if self.patience is not None and self.kept == len(self.looks["step"]) - 1:
+        self.hits.append(score.logits.argmax(1).cpu() == labels.cpu())
+        if self.patience is not None and self.leader == len(self.hits) - 1:
             self.best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         if self.on_look:
             self.on_look(step, score)
@@ -113,9 +131,9 @@ class Watch:
 
     def state(self) -> dict[str, Any]:
         """What goes into the checkpoint."""
-        return {"looks": self.looks, "best": self.best}
+        return {"looks": self.looks, "hits": self.hits, "best": self.best}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state` gave; from nothing, where nothing was kept."""
         if state:
-            self.looks, self.best = state["looks"], state["best"]
+            self.looks, self.hits, self.best = state["looks"], state["hits"], state["best"]

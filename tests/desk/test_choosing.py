@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import torch
 from folders import make_pictures
 
 from bitdoc.desk import choosing, look, tuning
@@ -46,13 +47,15 @@ def parts(pictures, survey, **more):
 def test_few_pictures_to_learn_from_are_all_learned_from(forty, tmp_path):
     survey = as_table(forty, tmp_path, {"train": 32, "test": 8})
     piece, why = parts(forty, survey)
-    assert len(piece.train) == 96 and not piece.val and why == "96 pictures to learn from are fewer than 100"
+    assert len(piece.train) == 96 and not piece.val
+    assert why == "to choose takes 200 validation pictures, too large a share of the 96 to learn from"
     shown = choosing.sides(survey, piece.val)
     assert set(shown.sides) == {"train", "test"} and shown.how == "split as the table says", "what is told was done"
     assert survey.how == "split as the table says; val is a part of train, by a hash of each file"
 
 
-def test_many_are_divided_class_by_class(forty, tmp_path):
+def test_many_are_divided_class_by_class(forty, tmp_path, monkeypatch):
+    monkeypatch.setattr(choosing, "ENOUGH", 15)
     survey = as_table(forty, tmp_path, {"train": 36, "test": 4})
     piece, why = parts(forty, survey)
     assert not why and len(piece.train) == 93 and not set(piece.train) & set(piece.val)
@@ -81,15 +84,20 @@ def test_a_large_validation_set_is_thinned_evenly(forty, tmp_path, monkeypatch):
 
 
 def test_what_is_said_before_and_after():
-    assert "so none is set aside" in choosing.announced([], "80 pictures to learn from are fewer than 100")
+    assert choosing.announced([], "labels are few on purpose") == "the last step is kept: labels are few on purpose"
     assert "looks at 30 validation pictures" in choosing.announced([*range(30)], "")
     assert choosing.kept(Watch(), [], 100, "few") == {"step": 100, "why": "the last step: few"}
     assert choosing.watch_over([], [20, 40, 60, 80, 100], print).patience is None
     watch = choosing.watch_over([1, 2], [20, 40, 60, 80, 100], print)
     assert (watch.every, watch.patience, watch.first) == (10, choosing.PATIENCE, 20)
-    watch.looks = {"step": [10, 20, 30], "loss": [2.0, 0.5, 1.0], "top1": [0.0, 50.0, 50.0], "top5": [100.0] * 3}
-    told = choosing.kept(watch, [1, 2], 100, "")
-    assert told["step"] == 20 and told["why"].startswith(
-        "lowest loss on 2 validation pictures, 0.500; ended at step 30"
+    watch.looks = {"step": [10, 20, 30], "loss": [2.0, 0.5, 1.0], "top1": [0.0, 60.0, 50.0], "top5": [100.0] * 3}
+    watch.hits = [torch.arange(100) < count for count in (0, 60, 50)]
+    told = choosing.kept(watch, range(100), 100, "")
+    assert told["step"] == 20 and told["why"] == (
+        "60.0 % of 100 validation pictures, more than at the last step beyond luck; ended at step 30 of 100, after "
+        "4 looks without a gain"
     )
-    assert told["looks"] == {"step": [10, 20, 30], "loss": [2.0, 0.5, 1.0], "top1": [0.0, 50.0, 50.0]}
+    assert told["looks"] == {"step": [10, 20, 30], "loss": [2.0, 0.5, 1.0], "top1": [0.0, 60.0, 50.0]}
+    watch.looks["top1"][2], watch.hits[2] = 60.0, watch.hits[1]
+    told = choosing.kept(watch, range(100), 30, "")
+    assert told["step"] == 30 and told["why"].endswith("validation pictures; no earlier look is better beyond luck")

@@ -15,25 +15,36 @@ from bitdoc.training.loop import Score
 from bitdoc.training.watch import Watch
 
 
-def seen(watch, losses, every=1):
-    """A watch that has looked at a network whose one weight is the number of the step."""
+def seen(watch, losses, right=(), every=1):
+    """Looks at a network whose one weight is the number of the look, and which names so many of 100 pictures right."""
     model = nn.Linear(1, 1, bias=False)
     for number, loss in enumerate(losses, 1):
         nn.init.constant_(model.weight, number)
-        watch.look(number * every, Score(50.0, 100.0, loss, torch.empty(0)), model)
+        hits = torch.arange(100) < (right[number - 1] if right else 50)
+        logits = torch.stack([hits, ~hits], 1).float()
+        watch.look(number * every, Score(hits.sum().item(), 100.0, loss, logits), model, torch.zeros(100, dtype=int))
     return model
 
 
-def test_the_network_of_the_lowest_loss_is_put_back():
+def test_an_earlier_network_that_is_better_beyond_luck_is_put_back():
     watch = Watch(10, patience=3)
-    model = seen(watch, [2.0, 1.0, 1.5, 1.2], every=10)
+    model = seen(watch, [2.0, 1.0, 1.5, 1.2], [50, 66, 61, 60], every=10)
     watch.put_back(model)
-    assert model.weight.item() == 2 and watch.looks["step"][watch.kept] == 20 and watch.result()["loss"] == 1.0
+    assert model.weight.item() == 2 and watch.looks["step"][watch.kept] == 20
+    assert (watch.result()["top1"], watch.result()["loss"]) == (66, 1.0)
+
+
+@pytest.mark.parametrize("right", [[50, 65, 61, 60], [70, 60, 60, 70], [10, 20, 30, 40]])
+def test_the_last_network_is_kept_where_no_other_is_better_beyond_luck(right):
+    watch = Watch(10, patience=3)
+    model = seen(watch, [2.0, 1.0, 1.5, 1.2], right)
+    watch.put_back(model)
+    assert model.weight.item() == 4 and watch.result()["top1"] == right[-1]
 
 
 def test_without_patience_the_last_is_kept_and_nothing_ends_it():
     watch = Watch(10)
-    model = seen(watch, [1.0, *[2.0] * 20])
+    model = seen(watch, [1.0, *[2.0] * 20], [90] + [10] * 20)
     watch.put_back(model)
     assert model.weight.item() == 21 and not watch.is_over and watch.best is None
 
@@ -52,6 +63,14 @@ def test_so_many_looks_without_a_gain_end_it(losses, over):
     watch = Watch(1, patience=3)
     seen(watch, losses)
     assert watch.is_over is over
+
+
+def test_more_right_answers_are_a_gain_though_the_loss_rises():
+    watch = Watch(1, patience=3)
+    seen(watch, [1.0, 1.1, 1.2, 1.3, 1.4, 1.5], [50, 51, 51, 51, 52, 52])
+    assert not watch.is_over
+    seen(watch, [1.5, 1.5], [52, 52])
+    assert watch.is_over
 
 
 def test_a_warm_up_in_which_nothing_is_gained_does_not_end_it():
@@ -91,21 +110,21 @@ def trained(task, watch, **more):
 
 
 def test_a_training_ends_early_and_keeps_its_best_step(task):
-    watch, steps = Watch(3, patience=2), []
+    watch, steps = Watch(1, patience=2), []
     model, record = trained(task, watch, on_step=lambda step, lr, loss: steps.append(step))
-    assert steps[-1] + 1 == watch.last == 9 and watch.looks["step"] == [3, 6, 9]
-    assert watch.kept == 0 and record.result["loss"] == round(watch.looks["loss"][0], 5)
+    assert steps[-1] + 1 == watch.last == 3 and watch.looks["step"] == [1, 2, 3]
+    assert watch.kept == 0 and watch.looks["top1"] == [50.0, 0.0, 0.0]
+    assert record.result["loss"] == round(watch.looks["loss"][0], 5)
     score = finetune.evaluate(model, finetune.test_batches(task.scored, 16, torch.device("cpu")))
     assert score.loss == pytest.approx(watch.looks["loss"][0], rel=1e-5), (
         "the weights are those of the step that is kept"
     )
 
 
-@pytest.mark.parametrize(
-    "killed", [3, 4, 6]
-)  # between a step and the look after it, between two looks, at the last one
-def test_a_stopped_run_has_all_of_its_looks(task, tmp_path, monkeypatch, killed):
-    whole = Watch(3, patience=2)
+# Between a step and the look after it; between two looks; where the first look is kept, and where the last is.
+@pytest.mark.parametrize(("every", "killed"), [(1, 1), (1, 2), (3, 3), (3, 4), (3, 9)])
+def test_a_stopped_run_has_all_of_its_looks(task, tmp_path, monkeypatch, every, killed):
+    whole = Watch(every, patience=2)
     expected, _ = trained(task, whole)
 
     class Killed(Exception):
@@ -122,12 +141,12 @@ def test_a_stopped_run_has_all_of_its_looks(task, tmp_path, monkeypatch, killed)
     with monkeypatch.context() as patch:
         patch.setattr(session.Session, "__call__", kill)
         with pytest.raises(Killed):
-            trained(task, Watch(3, patience=2), checkpoint=tmp_path / "x.pt")
-    watch = Watch(3, patience=2)
+            trained(task, Watch(every, patience=2), checkpoint=tmp_path / "x.pt")
+    watch = Watch(every, patience=2)
     model, _ = trained(task, watch, checkpoint=tmp_path / "x.pt")
-    assert watch.looks == whole.looks
+    assert watch.looks == whole.looks and (watch.kept == 0) == (every == 1)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True))
-    again = Watch(3, patience=2)
+    again = Watch(every, patience=2)
     trained(
         task, again, checkpoint=tmp_path / "x.pt", on_step=lambda *_: pytest.fail("it was trained to its end before")
     )
