@@ -64,6 +64,7 @@ extensions = [
     "share",
     "tenpictures",
     "terms",
+    "typography",
 ]
 root_doc = "index"
 templates_path = ["_templates"]
@@ -83,6 +84,8 @@ nb_execution_show_tb = True
 nb_execution_timeout = 600
 nb_output_stderr = "remove-warn"
 nb_merge_streams = True
+nb_code_prompt_show = "Show the code"
+nb_code_prompt_hide = "Hide the code"
 
 # -- Figures, tables, numbers -----------------------------------------------------------------------------------------
 bitfig_cache = str(freshness.cache_folder(HERE / "_build" / "figures", digest))
@@ -100,9 +103,9 @@ html_math_renderer = "mathml"
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
 bibtex_default_style = "author_year"
-# "root" is also that of a square; linked by hand where it is meant.
-terms_by_hand = ["root"]
-terms_not_on = ["glossary", "bibliography", "index"]
+# "root" is also that of a square, "shots" are those of a film too; linked by hand where they are meant.
+terms_by_hand = ["root", "shots"]
+terms_not_on = ["glossary", "bibliography", "index", "changelog"]
 # Named, because autosummary looks only at the pages that the build before this one knew.
 autosummary_generate = ["api/index.rst"]
 autodoc_typehints = "none"
@@ -132,18 +135,14 @@ sphinx_gallery_conf = {
 bitgallery_groups = [
     (
         "With your own pictures",
-        "The whole way from a folder to a classifier in use, in half a minute and without a card.",
-        ["own_pictures"],
+        "The whole way from a folder to a classifier in use, in half a minute and without a card; and what BiT's rule "
+        "chooses for a task, before anything is trained.",
+        ["own_pictures", "hyperrule"],
     ),
     (
         "See how it works",
         "Pictures and code that explain one idea each; nothing is downloaded, and a minute is enough.",
         ["norm_axes", "bit_block", "widths", "mixup_pictures", "mixup_half_moons", "retinanet"],
-    ),
-    (
-        "Plan a run",
-        "What the rule chooses for a task, before anything is trained.",
-        ["hyperrule"],
     ),
     (
         "Measure again",
@@ -188,6 +187,8 @@ html_theme_options = {
     "use_edit_page_button": bool(repository),
     "use_issues_button": bool(repository),
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    # The line on copyright names the authors.
+    "footer_content_items": ["copyright", "extra-footer"],
     "extra_footer": (
         f"<p>Last verified on {date.today()}: every cell and figure comes from bitdoc {digest[:8]}, "
         f"PyTorch {installed('torch')} and Matplotlib {installed('matplotlib')}.</p>"

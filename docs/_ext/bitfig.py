@@ -11,7 +11,7 @@
 ``bit-value``
     A role that quotes a computed number.
 ``bit-figure-functions``
-    Documents the functions that draw the figures, all of them.
+    Shows all figures, says where each stands, and documents the function that draws it.
 
 An id that nobody has registered, or a function that fails, is a warning at the line that asked for it.
 """
@@ -323,15 +323,23 @@ class BitValue(SphinxRole):
             return [], []
 
 
+_PLACED = re.compile(r"\{bit-figure\} ([\w-]+)\n(?!:plain:)")
+
+
 class BitFigureFunctions(SphinxDirective):
-    """Document every function that draws a figure; each figure's link to its code leads to the source of one."""
+    """Show every figure and document the function that draws it; a figure's link to its code leads to the source."""
 
     def run(self) -> list[nodes.Node]:
-        """Return what autodoc makes of the functions, in the order of the ids."""
+        """Return pictures, places and what autodoc makes of the functions, in the order of the ids."""
+        pages = sorted(Path(self.env.srcdir).glob("*.md"))
+        places = {id: page.stem for page in pages for id in _PLACED.findall(page.read_text(encoding="utf-8"))}
         lines = []
         for id, entry in sorted(figures.registry().items()):
             function = inspect.unwrap(entry.function)
-            lines += [f".. rubric:: {id}", "", f".. autofunction:: {function.__module__}.{function.__qualname__}", ""]
+            lines += [f".. rubric:: {id}", "", f".. bit-figure:: {id}", "   :plain: narrow", "   :class: small", ""]
+            if id in places:
+                lines += [f":numref:`fig-{id}` of :doc:`/{places[id]}`", ""]
+            lines += [f".. autofunction:: {function.__module__}.{function.__qualname__}", ""]
         return self.parse_text_to_nodes("\n".join(lines))
 
 

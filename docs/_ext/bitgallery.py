@@ -5,6 +5,7 @@ An example's thumbnail is the first figure of the book that its script draws, in
 
 from __future__ import annotations
 
+import html
 import os
 import re
 from pathlib import Path
@@ -19,8 +20,12 @@ from sphinx_gallery.scrapers import figure_rst
 from bitdoc import figures
 
 _SHOWN = "_bitdoc_shown"
+_IN_LIGHT = 'use("light")'
+#: Signs of the words on a card; they end with a sentence.
+_CARD = 170
 _OPENING = '.. raw:: html\n\n    <div class="sphx-glr-thumbnails">\n'
 _CLOSING = ".. raw:: html\n\n    </div>\n"
+_TOOLTIP = re.compile(r'tooltip="([^"]*)"')
 _THUMBNAIL = re.compile(
     r'\.\. raw:: html\n\n    <div class="sphx-glr-thumbcontainer".*?:doc:`/gallery/(plot_\w+)`.*?\n    </div>\n',
     re.DOTALL,
@@ -30,39 +35,53 @@ _THUMBNAIL = re.compile(
 def scrape_figures(block: tuple, block_vars: dict, gallery_conf: dict) -> str:
     """Save the figures that a block of a script has made, with pyplot or without, and return the text that shows them.
 
-    A figure of the registry (``bitdoc.figures.draw`` labels it with its id) brings its alt text and its dark version.
+    A figure of the registry (``bitdoc.figures.draw`` labels it with its id) is shown as on the pages of the book, for
+    both themes and for a phone; of another, the block that drew it is run once more in the dark theme.
     """
-    made = [plt.figure(number) for number in plt.get_fignums()]
-    made += [fig for fig in block_vars["example_globals"].values() if isinstance(fig, Figure)]
-    fresh = [fig for fig in dict.fromkeys(made) if not getattr(fig, _SHOWN, False)]
-    shown = [_show(fig, block_vars["image_path_iterator"], gallery_conf) for fig in fresh]
+    names = block_vars["example_globals"]
+    made = dict.fromkeys(plt.figure(number) for number in plt.get_fignums())
+    made |= {fig: name for name, fig in names.items() if isinstance(fig, Figure)}
+    fresh = [fig for fig in made if not getattr(fig, _SHOWN, False)]
+    dark = _in_the_dark(block[1], names) if any(not _registered(fig) for fig in fresh) else {}
+    shown = [_show(fig, dark.get(made[fig]), block_vars["image_path_iterator"], gallery_conf) for fig in fresh]
     plt.close("all")
     return "\n".join(shown)
 
 
-def _show(fig: Figure, paths, gallery_conf: dict) -> str:
+def _registered(fig: Figure) -> figures.Entry | None:
+    return figures.registry().get(fig.get_label())
+
+
+def _in_the_dark(code: str, names: dict) -> dict:
+    """Return what a block of a script that draws in the light theme makes in the dark one; nothing if it does not."""
+    again = code.replace(_IN_LIGHT, 'use("dark")')
+    made = dict(names)
+    if again == code:
+        return {}
+    exec(compile(again, "<the same in the dark>", "exec"), made)
+    return made
+
+
+def _show(fig: Figure, dark: Figure | None, paths, gallery_conf: dict) -> str:
     setattr(fig, _SHOWN, True)
-    entry = figures.registry().get(fig.get_label())
-    if entry is None:
-        titles = [ax.get_title(loc=place) for ax in fig.axes for place in ("left", "center", "right")]
-        alt = "; ".join(filter(None, [fig.get_suptitle(), *titles]))
-        return _save(fig, None, "light", alt, paths, gallery_conf)
-    pair = {"light": fig, "dark": figures.draw(entry.id, "dark")}
+    titles = [ax.get_title(loc=place) for ax in fig.axes for place in ("left", "center", "right")]
+    alt = "; ".join(filter(None, [fig.get_suptitle(), *titles]))
+    light = _save(fig, "light", alt, paths, gallery_conf)  # in any case: the thumbnail is made of it
+    if entry := _registered(fig):
+        return f".. bit-figure:: {entry.id}\n   :plain:\n"
+    if dark is None:
+        return light
+    setattr(dark, _SHOWN, True)
     parts = []
-    for theme, picture in pair.items():
-        image = _save(picture, entry, theme, entry.alt, paths, gallery_conf)
+    for theme, image in {"light": light, "dark": _save(dark, "dark", alt, paths, gallery_conf)}.items():
         parts.append(f".. container:: only-{theme}\n\n" + "".join(f"    {line}\n" for line in image.splitlines()))
     return "\n".join(parts)
 
 
-def _save(fig: Figure, entry: figures.Entry | None, theme: str, alt: str, paths, gallery_conf: dict) -> str:
+def _save(fig: Figure, theme: str, alt: str, paths, gallery_conf: dict) -> str:
     path = Path(next(paths))
-    options = {}
-    if entry is not None and entry.format == "png":
-        kind, options = bitfig.SAVING["png"]
-        path = path.with_suffix(f".{kind}")
     with figures.style.use(theme):
-        fig.savefig(path, **options)
+        fig.savefig(path)
     return figure_rst([path], gallery_conf["src_dir"], " ".join(alt.split()), [{0: path}])
 
 
@@ -84,23 +103,39 @@ def remove_orphans(app: Sphinx) -> None:
             path.unlink()
 
 
+def _shortened(tooltip: re.Match) -> str:
+    """Return the words of a card: the first sentences of an example, as many as it has room for."""
+    words = html.unescape(tooltip[1]).replace("\\alpha", "α")
+    sentences = re.split(r"(?<=[.?!]) ", words)
+    told = sentences[0]
+    for sentence in sentences[1:]:
+        if len(told) + len(sentence) > _CARD or sentence.endswith(":"):
+            break
+        told += f" {sentence}"
+    return f'tooltip="{html.escape(told)}"'
+
+
 def group_examples(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Put the gallery's thumbnails in groups with a sentence each; what no group names comes last."""
-    blocks = {match[1]: match[0] for match in _THUMBNAIL.finditer(source[0])}
+    """Put the gallery's thumbnails, and its pages, in groups with a sentence each; what no group names comes last."""
+    blocks = {match[1]: _TOOLTIP.sub(_shortened, match[0]) for match in _THUMBNAIL.finditer(source[0])}
     if docname != "gallery/index" or not blocks or not app.config.bitgallery_groups:
         return
     named = {f"plot_{name}" for _, _, names in app.config.bitgallery_groups for name in names}
     others = [name.removeprefix("plot_") for name in blocks if name not in named]
-    parts = [source[0].partition(_OPENING)[0]]
+    parts, order = [source[0].partition(_OPENING)[0]], []
     for title, sentence, names in [*app.config.bitgallery_groups, ("More", "What stands in no group yet.", others)]:
         shown = [blocks[f"plot_{name}"] for name in names if f"plot_{name}" in blocks]
         if shown:
             parts += [f"{title}\n{'-' * len(title)}\n\n{sentence}\n", _OPENING, *shown, _CLOSING]
-    source[0] = "\n".join([*parts, source[0][source[0].index(".. toctree::") :]])
+            order += [f"   /gallery/plot_{name}" for name in names if f"plot_{name}" in blocks]
+    source[0] = "\n".join([*parts, ".. toctree::", "   :hidden:", "", *order, ""])
 
 
 def show_figures(app: Sphinx, doctree: nodes.document) -> None:
-    """Put the figure of an example, drawn for both themes, in the place of its thumbnail."""
+    """Put the narrow figure of an example, drawn for both themes, in the place of its thumbnail.
+
+    Its words can be read on a card, which shows its upper part (``custom.css``).
+    """
     for image in list(doctree.findall(nodes.image)):
         if not (named := re.search(r"/thumb/sphx_glr_(plot_\w+)_thumb\.", image.get("uri", ""))):
             continue
@@ -111,7 +146,7 @@ def show_figures(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def _picture(app: Sphinx, id: str, theme: str) -> bitfig.picture:
-    path = bitfig.draw_to_file(figures.registry()[id], theme, Path(app.config.bitfig_cache))
+    path = bitfig.draw_to_file(figures.registry()[id], theme, Path(app.config.bitfig_cache), narrow=True)
     uri = Path(os.path.relpath(path, Path(app.env.doc2path(app.env.docname)).parent)).as_posix()
     return bitfig.picture("", uri=uri, alt="", size=bitfig.size_of(path), classes=[f"only-{theme}", "thumbnail"])
 

@@ -1,18 +1,21 @@
 """Sphinx extension: the bibliography names a work as the text cites it, "Kolesnikov et al., 2020".
 
-Two works of the same authors and year get a letter, in the text and in the list alike. And each work is listed once,
+Two works of the same authors and year get a letter, in the text and in the list alike. The list is in the order of
+these names. And each work is listed once,
 however often the page is asked for: sphinxcontrib-bibtex fills the same nodes anew each time.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 
 from pybtex.database import Entry
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
+from pybtex.style.sorting import BaseSortingStyle
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -38,10 +41,20 @@ class AuthorYearLabels(BaseLabelStyle):
         return map(label, sorted_entries)
 
 
+class InOrderOfLabels(BaseSortingStyle):
+    """The order in which a reader looks for a name: letters without their accents, small and capital alike."""
+
+    def sorting_key(self, entry):
+        """Return what an entry is sorted by."""
+        letters = unicodedata.normalize("NFKD", label(entry)).encode("ascii", "ignore").decode().lower()
+        return letters.replace(" et al.", "~"), entry.fields.get("title", "")
+
+
 class Style(PlainStyle):
-    """The plain style with labels that are those of the text."""
+    """The plain style with labels that are those of the text, in their order."""
 
     default_label_style = AuthorYearLabels
+    default_sorting_style = InOrderOfLabels
 
 
 def tell_apart(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:

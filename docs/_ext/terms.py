@@ -42,7 +42,7 @@ def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     if app.builder.format != "html" or "/" in docname or docname in app.config.terms_not_on or not terms:
         return
     longest_first = "|".join(re.escape(term) for term in sorted(terms, key=len, reverse=True))
-    pattern = re.compile(rf"(?<![\w-])({longest_first})(?=s?(?![\w-]))", re.IGNORECASE)
+    pattern = re.compile(rf"(?<![\w-])({longest_first})s?(?![\w-])", re.IGNORECASE)
     linked = {node["refid"] for node in doctree.findall(nodes.reference) if node.get("refid")}
     linked |= {node["refuri"].rpartition("#")[2] for node in doctree.findall(nodes.reference) if "refuri" in node}
     for text in list(_prose(doctree)):
@@ -54,7 +54,7 @@ def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
                 continue
             linked.add(anchor)
             uri = f"{app.builder.get_relative_uri(docname, page)}#{anchor}"
-            link = nodes.reference("", match[1], internal=True, refuri=uri, classes=["term"])
+            link = nodes.reference("", match[0], internal=True, refuri=uri, classes=["term"])
             pieces += [nodes.Text(text[end : match.start()]), link]
             end = match.end()
         if pieces:

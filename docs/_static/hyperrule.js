@@ -15,7 +15,7 @@
   };
   // The data sets that have names in bitdoc.train: label, classes, images of each class, images in all, height and width.
   const DATASETS = {
-    folder: ["my own, in class folders"],
+    folder: ["my own folders"],
     cifar10: ["CIFAR-10", 10, 5000, 50000, 32],
     cifar100: ["CIFAR-100", 100, 500, 50000, 32],
     "tiny-imagenet": ["Tiny ImageNet", 200, 500, 100000, 64],

@@ -3,7 +3,7 @@
   "use strict";
 
   const SHOTS = [1, 2, 5, 10];
-  const PLOT = { left: 40, right: 300, top: 20, bottom: 205 };
+  const PLOT = { left: 40, right: 300, top: 28, bottom: 205 };
   const HTML = `
     <svg viewBox="0 0 400 245" role="img"></svg>
     <fieldset class="tp-guess"><legend>Your guess first: draw it in the chart</legend>${SHOTS

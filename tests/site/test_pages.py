@@ -119,7 +119,7 @@ def test_gallery_pages_show_captured_figures(site: Path, pages: dict[str, Beauti
     scripts = {path.stem for path in (ROOT / "examples").glob("plot_*.py")}
     assert {Path(name).stem for name in shown} == scripts
     for name, page in shown.items():
-        assert page.select("img.sphx-glr-single-img, img.sphx-glr-multi-img"), name
+        assert page.select("img.sphx-glr-single-img, img.sphx-glr-multi-img, .bit-figure-plain img"), name
         assert page.select(".sphx-glr-download"), name
 
 
