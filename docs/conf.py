@@ -101,7 +101,7 @@ html_math_renderer = "mathml"
 
 # -- References -------------------------------------------------------------------------------------------------------
 bibtex_bibfiles = ["references.bib"]
-bibtex_reference_style = "author_year"
+bibtex_reference_style = "author_year_apart"
 bibtex_default_style = "author_year"
 # "root" is also that of a square, "shots" are those of a film too; linked by hand where they are meant.
 terms_by_hand = ["root", "shots"]

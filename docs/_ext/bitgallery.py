@@ -6,11 +6,14 @@ An example's thumbnail is the first figure of the book that its script draws, in
 from __future__ import annotations
 
 import html
+import io
 import os
 import re
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import bitfig
+import plaintext
 from docutils import nodes
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -22,7 +25,7 @@ from bitdoc import figures
 _SHOWN = "_bitdoc_shown"
 _IN_LIGHT = 'use("light")'
 #: Signs of the words on a card; they end with a sentence.
-_CARD = 170
+_CARD = 210
 _OPENING = '.. raw:: html\n\n    <div class="sphx-glr-thumbnails">\n'
 _CLOSING = ".. raw:: html\n\n    </div>\n"
 _TOOLTIP = re.compile(r'tooltip="([^"]*)"')
@@ -53,12 +56,11 @@ def _registered(fig: Figure) -> figures.Entry | None:
 
 
 def _in_the_dark(code: str, names: dict) -> dict:
-    """Return what a block of a script that draws in the light theme makes in the dark one; nothing if it does not."""
+    """Return what a block of a script makes in the dark theme."""
     again = code.replace(_IN_LIGHT, 'use("dark")')
     made = dict(names)
-    if again == code:
-        return {}
-    exec(compile(again, "<the same in the dark>", "exec"), made)
+    with figures.style.use("dark"), redirect_stdout(io.StringIO()):
+        exec(compile(again, "<the same in the dark>", "exec"), made)
     return made
 
 
@@ -105,8 +107,8 @@ def remove_orphans(app: Sphinx) -> None:
 
 def _shortened(tooltip: re.Match) -> str:
     """Return the words of a card: the first sentences of an example, as many as it has room for."""
-    words = html.unescape(tooltip[1]).replace("\\alpha", "α")
-    sentences = re.split(r"(?<=[.?!]) ", words)
+    words = plaintext.without_latex(html.unescape(tooltip[1]))
+    sentences = re.split(r"(?<!Fig\.)(?<=[.?!]) ", words)
     told = sentences[0]
     for sentence in sentences[1:]:
         if len(told) + len(sentence) > _CARD or sentence.endswith(":"):

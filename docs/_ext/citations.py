@@ -1,8 +1,8 @@
 """Sphinx extension: the bibliography names a work as the text cites it, "Kolesnikov et al., 2020".
 
-Two works of the same authors and year get a letter, in the text and in the list alike. The list is in the order of
-these names. And each work is listed once,
-however often the page is asked for: sphinxcontrib-bibtex fills the same nodes anew each time.
+In the text a semicolon stands between two works, since a comma stands before the year. Two works of the same authors and
+year get a letter, in the text and in the list alike. The list is in the order of these names. And each work is listed
+once, however often the page is asked for: sphinxcontrib-bibtex fills the same nodes anew each time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
+from dataclasses import dataclass, field
 
 from pybtex.database import Entry
 from pybtex.plugin import register_plugin
@@ -21,6 +22,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinxcontrib.bibtex.directives import BibliographyKey
 from sphinxcontrib.bibtex.nodes import bibliography
+from sphinxcontrib.bibtex.plugin import register_plugin as register_reference_style
+from sphinxcontrib.bibtex.style.referencing import BracketStyle
+from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
 
 def label(entry: Entry) -> str:
@@ -57,6 +61,13 @@ class Style(PlainStyle):
     default_sorting_style = InOrderOfLabels
 
 
+@dataclass
+class References(AuthorYearReferenceStyle):
+    """Author and year, works set apart by semicolons."""
+
+    bracket_parenthetical: BracketStyle = field(default_factory=lambda: BracketStyle(sep="; "))
+
+
 def tell_apart(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     """Give works of the same authors and year the letters a, b, ... in the order of their titles."""
     alike = defaultdict(list)
@@ -86,6 +97,7 @@ class EmptyEntries(SphinxPostTransform):
 def setup(app: Sphinx) -> dict:
     """Register the style and the hook."""
     register_plugin("pybtex.style.formatting", "author_year", Style)
+    register_reference_style("sphinxcontrib.bibtex.style.referencing", "author_year_apart", References)
     app.add_post_transform(EmptyEntries)
     app.connect("env-before-read-docs", tell_apart)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,6 +6,7 @@ captions; the page's head links to it. ``llms.txt`` lists all of them with a lin
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
@@ -130,6 +131,12 @@ def as_text(app: Sphinx, doctree: nodes.document) -> str:
     # Sections of a page have no number; Sphinx's text leaves its full stop.
     text = re.sub(r"^\. ", "", writer.body.replace(_HYPHEN, "-"), flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def without_latex(words: str) -> str:
+    """Return words whose Greek letters are letters, for places that hold neither formulas nor marks of emphasis."""
+    letters = re.sub(r"\\([a-z]+)", lambda name: html.unescape(f"&{name[1]};"), words.replace("$", ""))
+    return re.sub(r"\*+([^*]+)\*+", r"\1", letters)
 
 
 def first_paragraph(text: str) -> str:

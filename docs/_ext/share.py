@@ -78,7 +78,7 @@ def describe(app: Sphinx, pagename: str, templatename: str, context: dict, doctr
     title = re.sub("<[^>]*>", "", context["title"])
     given = re.search(r'<meta content="([^"]*)" name="description"', context["metatags"])
     words = given[1] if given else plaintext.first_paragraph(context["plain_text"])
-    words = textwrap.shorten(re.sub(r"\*+([^*]+)\*+", r"\1", words), DESCRIPTION, placeholder=" …")
+    words = textwrap.shorten(plaintext.without_latex(words), DESCRIPTION, placeholder=" …")
     base = app.config.share_url
     tags = {
         "og:type": "article",

@@ -22,9 +22,9 @@ EDGES = """() => {
     const at = e => Math.round(e.getBoundingClientRect().left);
     const left = at(document.querySelector('article h1'));
     const set = 'section > :is(p, h2, h3, figure, div.math, details, .pst-scrollable-table-container), figcaption,' +
-        'figure > picture > img, .sd-col, .sphx-glr-thumbnails, div.highlight';
+        'figure > picture > img, table, .sd-col, .sphx-glr-thumbnails, div.highlight';
     return [...document.querySelectorAll('article ' + set.split(',').join(', article '))]
-        .filter(e => e.checkVisibility() && !e.closest('aside, .sd-tab-set, table, li, dd, .sd-card-body'))
+        .filter(e => e.checkVisibility() && !e.closest('aside, .sd-tab-set, td, li, dd, .sd-card-body'))
         .filter(e => !e.matches('.sd-col') || at(e) - left < 60)
         .map(e => [at(e) + (e.matches('.sd-col') ? parseFloat(getComputedStyle(e).paddingLeft) : 0) - left, e])
         .filter(([off]) => Math.abs(off) > 1).map(([off, e]) => `${off} px: ${e.outerHTML.slice(0, 90)}`);

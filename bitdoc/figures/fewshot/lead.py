@@ -80,7 +80,7 @@ def _measured(ax: Axes) -> None:
             for stretch in stretches:
                 ax.plot(*zip(*stretch, strict=True), marker + style, color=COLOURS[colour], lw=1.4, markersize=4)
             if stretches:
-                nudge = 0 if suffix is not None else 5 if shots == 5 else -5
+                nudge = 0 if suffix is not None else 9 if shots == 5 else -4  # clear of the grid's line
                 label(ax, *stretches[-1][-1], f"{name}, {shots}", COLOURS[colour], xytext=(7, nudge))
     ax.set_xticks(range(len(_HERE)), _HERE, rotation=30)
     ax.set_xlim(-0.3, 6.0)
