@@ -24,7 +24,7 @@ EDGES = """() => {
     const set = 'section > :is(p, h2, h3, figure, div.math, details, .pst-scrollable-table-container), figcaption,' +
         'figure > picture > img, table, .sd-col, .sphx-glr-thumbnails, div.highlight';
     return [...document.querySelectorAll('article ' + set.split(',').join(', article '))]
-        .filter(e => e.checkVisibility() && !e.closest('aside, .sd-tab-set, td, li, dd, .sd-card-body'))
+        .filter(e => e.checkVisibility() && !e.closest('aside, .sd-tab-set, td, li, dd, .sd-card-body, .cell_input'))
         .filter(e => !e.matches('.sd-col') || at(e) - left < 60)
         .map(e => [at(e) + (e.matches('.sd-col') ? parseFloat(getComputedStyle(e).paddingLeft) : 0) - left, e])
         .filter(([off]) => Math.abs(off) > 1).map(([off, e]) => `${off} px: ${e.outerHTML.slice(0, 90)}`);
@@ -55,6 +55,7 @@ BROKEN = """() => [...document.querySelectorAll('article :is(.whole, .std-numref
         return tops.size > 2 && e.textContent.length * 7 < room; }).map(e => e.textContent)"""
 SMALL = """() => [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.closest('svg, math'))
     .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+    .filter(e => !e.matches('.headerlink') && parseFloat(getComputedStyle(e).fontSize) > 0)
     .filter(e => parseFloat(getComputedStyle(e).fontSize) < 12)
     .map(e => `${getComputedStyle(e).fontSize} ${e.outerHTML.slice(0, 80)}`)"""
 # What is no word in a sentence is high and wide enough for a finger.
