@@ -1,8 +1,8 @@
 """Sphinx extension: the bibliography names a work as the text cites it, "Kolesnikov et al., 2020".
 
-In the text a semicolon stands between two works, since a comma stands before the year. Two works of the same authors and
-year get a letter, in the text and in the list alike. The list is in the order of these names. And each work is listed
-once, however often the page is asked for: sphinxcontrib-bibtex fills the same nodes anew each time.
+In the text a semicolon stands between two works, since a comma stands before the year. Two works of the same authors
+and year get a letter, in the text and in the list alike. The list is in the order of these names. And each work is
+listed once, however often the page is asked for: sphinxcontrib-bibtex fills the same nodes anew each time.
 """
 
 from __future__ import annotations

@@ -39,8 +39,9 @@ def in_one_word(text: str) -> str:
     return re.sub(r"\W+", "", unicodedata.normalize("NFKC", text))
 
 
-def test_a_line_of_text_has_65_to_75_signs(open_page: Open) -> None:
-    page, found = open_page("index.html", width=1440), {}
+@pytest.mark.parametrize("width", [768, 1440])
+def test_a_line_of_text_has_65_to_75_signs(open_page: Open, width: int) -> None:
+    page, found = open_page("index.html", width=width), {}
     for name in SECTIONS:
         page.goto(page.url.rpartition("/")[0] + f"/{name}.html")
         signs = page.evaluate(SIGNS_A_LINE)
