@@ -78,7 +78,7 @@ def test_first_uses_of_terms_are_linked_and_follow_the_glossary(source: Path) ->
     first = page(source)
     assert first.count('class="term ') == 2
     assert f"A {link.format('batch', 'batch')}, a root, <code" in first
-    assert f"micro-batch; {link.format('batch-norm', 'batch norm')}s and the Batch again" in first
+    assert f"micro-batch; {link.format('batch-norm', 'batch norms')} and the Batch again" in first
     assert '<div id="card-glossary-term-batch"><p>Images of a step.</p>' in first
     glossary = source / "glossary.rst"
     glossary.write_text(GLOSSARY.replace("batch norm", "micro-batch"), encoding="utf-8")
