@@ -327,7 +327,7 @@ _PLACED = re.compile(r"\{bit-figure\} ([\w-]+)\n(?!:plain:)")
 
 
 class BitFigureFunctions(SphinxDirective):
-    """Show every figure and document the function that draws it; a figure's link to its code leads to the source."""
+    """Show every numbered figure and document all functions that draw one; links to a figure's code lead there."""
 
     def run(self) -> list[nodes.Node]:
         """Return pictures, places and what autodoc makes of the functions, in the order of the ids."""
@@ -336,8 +336,9 @@ class BitFigureFunctions(SphinxDirective):
         lines = []
         for id, entry in sorted(figures.registry().items()):
             function = inspect.unwrap(entry.function)
-            lines += [f".. rubric:: {id}", "", f".. bit-figure:: {id}", "   :plain: narrow", "   :class: small", ""]
+            lines += [f".. rubric:: {id}", ""]
             if id in places:
+                lines += [f".. bit-figure:: {id}", "   :plain: narrow", "   :class: small", ""]
                 lines += [f":numref:`fig-{id}` of :doc:`/{places[id]}`", ""]
             lines += [f".. autofunction:: {function.__module__}.{function.__qualname__}", ""]
         return self.parse_text_to_nodes("\n".join(lines))
