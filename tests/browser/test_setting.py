@@ -47,7 +47,7 @@ LINKS = """() => [...document.querySelectorAll('article :is(p, td, li, caption, 
     .filter(e => e.checkVisibility() && !e.matches('.term, .headerlink, .sd-btn, .copybtn, .viewcode-link'))
     .map(e => getComputedStyle(e.querySelector('code .pre, code') ?? e).color)"""
 # A name that has room on a line stands on one.
-BROKEN = """() => [...document.querySelectorAll('article :is(.whole, .std-numref, pre .word)')]
+BROKEN = """() => [...document.querySelectorAll('article :is(.whole:not(:has(math)), .std-numref, pre .word)')]
     .filter(e => e.checkVisibility() && !e.closest('math')).filter(e => {
         const all = document.createRange(); all.selectNodeContents(e);
         const tops = new Set([...all.getClientRects()].filter(r => r.width > 0).map(r => Math.round(r.top / 8)));
