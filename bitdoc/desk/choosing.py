@@ -61,7 +61,7 @@ def watch_over(val: list[int], schedule: Sequence[int], on_look: Callable[[int, 
 def announced(val: list[int], why: str) -> str:
     """What is said of it before a training."""
     if not val:
-        return f"the last step is kept: {why}"
+        return f"the last step is kept, because {why}"
     return (
         f"up to {LOOKS} looks at {len(val):,} validation pictures: the last is kept, or one better beyond luck; "
         f"{PATIENCE} without a gain end it"
@@ -71,7 +71,7 @@ def announced(val: list[int], why: str) -> str:
 def kept(watch: Watch, val: Sequence[int], steps: int, why: str) -> dict[str, Any]:
     """What a record says of it after the training: the step that is kept, and why."""
     if not val:
-        return {"step": steps, "why": f"the last step: {why}"}
+        return {"step": steps, "why": f"the last step, because {why}"}
     looks, last = watch.looks, watch.last
     score = f"{looks['top1'][watch.kept]:.1f} % of {len(val):,} validation pictures"
     is_last = looks["step"][watch.kept] == last

@@ -84,9 +84,12 @@ def test_a_large_validation_set_is_thinned_evenly(forty, tmp_path, monkeypatch):
 
 
 def test_what_is_said_before_and_after():
-    assert choosing.announced([], "labels are few on purpose") == "the last step is kept: labels are few on purpose"
+    assert (
+        choosing.announced([], "labels are few on purpose")
+        == "the last step is kept, because labels are few on purpose"
+    )
     assert "looks at 30 validation pictures" in choosing.announced([*range(30)], "")
-    assert choosing.kept(Watch(), [], 100, "few") == {"step": 100, "why": "the last step: few"}
+    assert choosing.kept(Watch(), [], 100, "few") == {"step": 100, "why": "the last step, because few"}
     assert choosing.watch_over([], [20, 40, 60, 80, 100], print).patience is None
     watch = choosing.watch_over([1, 2], [20, 40, 60, 80, 100], print)
     assert (watch.every, watch.patience, watch.first) == (10, choosing.PATIENCE, 20)
