@@ -67,14 +67,23 @@ def mark_sentences(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def keep_brackets(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Mark a bracket and the formula behind it, which stay on one line."""
+    """Mark a formula with the bracket before it and the sign behind it, which stay on one line."""
     for formula in list(doctree.findall(nodes.math)):
-        place = formula.parent.index(formula)
-        before = formula.parent[place - 1] if place else None
-        if isinstance(before, nodes.Text) and before.endswith(("(", "[")):
-            parent = formula.parent
+        parent = formula.parent
+        place = parent.index(formula)
+        before = parent[place - 1] if place else None
+        behind = parent[place + 1] if place + 1 < len(parent) else None
+        opens = isinstance(before, nodes.Text) and before.endswith(("(", "["))
+        closes = isinstance(behind, nodes.Text) and behind.startswith((",", ".", ";", ":", ")", "]"))
+        if not opens and not closes:
+            continue
+        around = [nodes.Text(before[-1])] if opens else []
+        around += [formula, nodes.Text(behind[0])] if closes else [formula]
+        parent[place] = nodes.inline("", "", *around, classes=["whole"])
+        if opens:
             parent[place - 1] = nodes.Text(before[:-1])
-            parent[place] = nodes.inline("", "", nodes.Text(before[-1]), formula, classes=["whole"])
+        if closes:
+            parent[place + 1] = nodes.Text(behind[1:])
 
 
 def keep_names_whole(app: Sphinx, doctree: nodes.document, docname: str) -> None:

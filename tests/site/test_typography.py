@@ -26,12 +26,12 @@ def test_a_name_is_kept_whole_and_a_word_with_a_hyphen_is_not(typography) -> Non
     )
     assert found == ["BiT-M-R50x1", "BiT-L", "top-1", "CIFAR-10", "ImageNet-21k", "NASNet-A"]
     paragraph = nodes.paragraph("", "", nodes.Text("See BiT-M, "), nodes.literal("", "BiT-S"), nodes.Text(" in ("))
-    paragraph += nodes.math("x", "x")
+    paragraph += [nodes.math("x", "x"), nodes.Text(", and "), nodes.math("y", "y"), nodes.Text(" too")]
     document = nodes.section("", paragraph)
     typography.keep_brackets(None, document, "")
     typography.keep_names_whole(None, document, "")
-    assert [node.astext() for node in document.findall(nodes.inline)] == ["BiT-M", "(x"]
-    assert paragraph.astext() == "See BiT-M, BiT-S in (x", "no word is lost"
+    assert [node.astext() for node in document.findall(nodes.inline)] == ["BiT-M", "(x,"]
+    assert paragraph.astext() == "See BiT-M, BiT-S in (x, and y too", "no word is lost"
 
 
 def test_heads_of_columns_and_captions(typography) -> None:
