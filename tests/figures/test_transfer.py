@@ -94,7 +94,7 @@ def test_the_rule_in_words():
     for says in (
         f"96 × 96 pixels are enlarged to {below.resize} and cropped to {below.crop}",
         f"Larger ones are cropped to {paper.crop}, for R152x4 to {largest.crop}. (The released code: {largest.crop} "
-        "for all.)",
+        "for all networks.)",
         f"Fewer than {hyperrule.SMALL:,} get {small} steps",
         f"Fewer than {hyperrule.MEDIUM:,} get {medium:,} steps, more get {large:,}",
     ):
