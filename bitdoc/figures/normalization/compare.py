@@ -57,7 +57,7 @@ METHODS = (
             "activations",
             "one channel of all images",
             "running mean and variance, kept from training",
-            "becomes instance norm (batch of two: 11 points lost)",
+            "turns into instance norm (batch of two: 11 points lost)",
             _accuracy("batch norm", "plain"),
             "work with few images, micro-batches, new data",
             "chips wait if they share means; free at inference (folded)",
