@@ -15,7 +15,8 @@ import argparse
 
 from bitdoc import figures
 from bitdoc.records import runs
-from bitdoc.studies.mixup import half_moons, sweeping
+from bitdoc.studies import sweeping
+from bitdoc.studies.mixup import half_moons
 
 parser = argparse.ArgumentParser(description="What does MixUp do to a decision boundary?")
 parser.add_argument("--run", action="store_true", help="measure what has no record yet (default: draw only)")

@@ -18,7 +18,8 @@ from functools import partial
 
 from bitdoc import data, figures
 from bitdoc.records import runs
-from bitdoc.studies.mixup import memorize, sweeping
+from bitdoc.studies import sweeping
+from bitdoc.studies.mixup import memorize
 
 parser = argparse.ArgumentParser(description="Does MixUp help a network that memorizes its images?")
 parser.add_argument("--run", action="store_true", help="measure what has no record yet (default: draw only)")

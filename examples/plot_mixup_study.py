@@ -22,7 +22,8 @@ from functools import partial
 
 from bitdoc import data, figures
 from bitdoc.records import runs
-from bitdoc.studies.mixup import study, sweeping
+from bitdoc.studies import sweeping
+from bitdoc.studies.mixup import study
 
 parser = argparse.ArgumentParser(description="When does MixUp help a small network on CIFAR-10?")
 parser.add_argument("--run", action="store_true", help="measure what has no record yet (default: draw only)")

@@ -102,6 +102,7 @@ _MAP = {"labels": _all(NATURAL), **dict.fromkeys(_STARTS, PAIRS), "agreement": _
 NEEDED: dict[str, tuple[dict[str, _Kind], dict[str, _Kind]]] = {
     "few-shot-cifar10": (_TOP1, _FEW_SHOT),
     "few-shot-choice": (_TOP1, _FEW_SHOT),
+    "few-shot-short-rule": (_TOP1, _FEW_SHOT | {"crop": COUNT, "schedule": _all(COUNT)}),
     "pretrain": (_TOP1, {}),
     "grow": (_TOP1, {"stage": TEXT}),
     "mixup-study": (_TOP1, {}),

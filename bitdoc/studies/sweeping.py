@@ -1,4 +1,4 @@
-"""What the studies of this page share: making the runs that have no record yet, and the command that does so."""
+"""What studies share: making the runs that have no record yet, and the command that does so."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sweep(todo: Sequence[R], make: Callable[[R], runs.RunRecord]) -> None:
     for run in tqdm(missing, desc="sweep", unit="run", disable=None):
         record = make(run)
         runs.write(record)
-        tqdm.write(f"{record.experiment}/{record.name}: {record.result['top1']:.2f} % right on test data")
+        tqdm.write(f"{record.experiment}/{record.name}: {record.result['top1']:.2f} % right")
 
 
 def command(todo: Sequence[R], make: Callable[[R], runs.RunRecord], only: str | None = None) -> int:

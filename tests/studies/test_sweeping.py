@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bitdoc.records import runs
-from bitdoc.studies.mixup import sweeping
+from bitdoc.studies import sweeping
 from bitdoc.studies.mixup.half_moons import Run
 from bitdoc.training.engine import TrainingError
 

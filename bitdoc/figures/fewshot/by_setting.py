@@ -1,0 +1,106 @@
+"""What the short rule costs: accuracy with other numbers of steps and other sides than the miniature's."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bitdoc.figures import figure, value
+from bitdoc.figures.style import COLOURS, by_width, headline, ink, new, plain
+from bitdoc.records import runs
+from bitdoc.studies.fewshot import scoreboard, short_rule, which_runs
+
+
+def _found() -> list[runs.RunRecord]:
+    records = runs.load(short_rule.EXPERIMENT, model=which_runs.SHIPPED)
+    alike = set(which_runs.COMPARABLE) - {"resize", "crop", "schedule"}
+    runs.require_same(records, *alike)
+    return records
+
+
+def by_subset(steps: int, side: int) -> dict[int, float]:
+    """Held-out accuracy in percent of the runs with so many steps at ``side`` pixels, by the seed of their subset."""
+    found = [r for r in _found() if (r.setting["schedule"][-1], r.setting["crop"]) == (steps, side)]
+    return {r.setting["subset_seed"]: r.result["top1"] for r in found}
+
+
+def gain(steps: int, side: int) -> scoreboard.Estimate | None:
+    """What a setting brings over the miniature's, in points, subset by subset."""
+    return scoreboard.gain(by_subset(steps, side), by_subset(short_rule.USUAL_STEPS, short_rule.USUAL_SIDE))
+
+
+def _panel(ax: Axes, places: tuple[int, ...], setting: Callable[[int], tuple[int, int]], usual: int) -> None:
+    """Runs by one of the two settings: dots, a line through the medians, and the gain over the miniature's."""
+    medians = []
+    for place in places:
+        dots = list(by_subset(*setting(place)).values())
+        colour = COLOURS["purple" if place == usual else "blue"]
+        ax.plot([place] * len(dots), dots, "o", color=colour, alpha=0.35, markersize=4, mew=0)
+        medians.append(statistics.median(dots))
+        extra = None if place == usual else gain(*setting(place))
+        text = "miniature" if place == usual else f"{extra.mean:+.1f}".replace("-", "−") if extra else ""
+        ax.annotate(text, (place, max(dots)), xytext=(0, 6), textcoords="offset points", ha="center", color=ink())
+    ax.plot(places, medians, "-", color=COLOURS["grey"], lw=1.2, zorder=0)
+    ax.plot(places, medians, "_", color=COLOURS["grey"], markersize=12)
+    ax.set_xscale("log")
+    ax.set_xticks(places, [str(place) for place in places])
+    ax.minorticks_off()
+    ax.set_xlim(places[0] / 1.3, places[-1] * 1.3)
+    ax.grid(axis="y")
+    plain(ax.xaxis)
+
+
+def _measured_how() -> str:
+    return (
+        "Dots are runs on five subsets, judged on 2,000 CIFAR-10 training pictures that no run trains on; lines join "
+        "medians. A number is the mean of what a setting adds on the same subset. The learning rate is the miniature's "
+        f"everywhere. {runs.provenance(_found())}"
+    )
+
+
+def _settings() -> list[tuple[str, int, int]]:
+    steps = [(f"{steps} steps", steps, short_rule.USUAL_SIDE) for steps in short_rule.STEPS]
+    return steps + [(f"{side} pixels", short_rule.USUAL_STEPS, side) for side in short_rule.SIDES]
+
+
+def _alt() -> str:
+    parts = [
+        f"{name} {statistics.median(found.values()):.0f}%"
+        for name, steps, side in _settings()
+        if (found := by_subset(steps, side))
+    ]
+    return f"Two charts of held-out accuracy at five examples per class, medians: {', '.join(parts) or 'none yet'}."
+
+
+@figure(
+    "few-shot-short-rule",
+    caption=(
+        "R26x0.5 at five examples of each class: fewer and more steps than the miniature's 100 (left), smaller and "
+        "larger pictures than its 64 pixels (right). Numbers are gains over the miniature, in points."
+    ),
+    alt=_alt,
+    measured=_measured_how,
+)
+def drawn() -> Figure:
+    """Held-out accuracy by steps and by side, one setting changed at a time."""
+    fig, axes = new(7.2, 3.2, 1, 2, (5.6, 1), sharey=True)
+    _panel(axes[0], short_rule.STEPS, lambda n: (n, short_rule.USUAL_SIDE), short_rule.USUAL_STEPS)
+    _panel(axes[1], short_rule.SIDES, lambda n: (short_rule.USUAL_STEPS, n), short_rule.USUAL_SIDE)
+    axes[0].set(xlabel="steps, at 64 pixels", ylabel="held-out accuracy, %")
+    axes[1].set(xlabel="side in pixels, 100 steps", ylabel=by_width("", "held-out accuracy, %"))
+    headline(fig, "HEADLINE")
+    return fig
+
+
+def _said(steps: int, side: int) -> str:
+    extra = gain(steps, side)
+    return "(not measured yet)" if extra is None else f"{abs(extra.mean):.1f}"
+
+
+for _steps in (25, 500):
+    value(f"short-rule-steps-{_steps}")(lambda n=_steps: _said(n, short_rule.USUAL_SIDE))
+for _side in (32, 96, 128):
+    value(f"short-rule-side-{_side}")(lambda n=_side: _said(short_rule.USUAL_STEPS, n))
