@@ -31,6 +31,20 @@ PARENT = replace(CHOICE, phases="32x5")
 #: How a grown network is trained on: one pass. At one learning rate its filters turn more slowly than the parent's,
 #: because widening by w leaves each weight 1/w² of its gradient, and the head faster.
 GROWTH = replace(CHOICE, phases="32x1", batch=256, base_lr=0.15)
+#: A network that saw its 100,000 images thirty times, strongly regularized from the first step.
+_STRONG = replace(CHOICE, phases="32x14,48x10,64x6", weight_decay=5e-4, smallest_crop=0.25, mixup=0.1)
+#: The ladder: networks that are made by a recipe of their own, each from the one before it.
+LADDER = {
+    "BiT-T-R26x0.5-regularized": _STRONG,
+    "BiT-T-R50x1-regularized": replace(
+        _STRONG,
+        model="R50x1",
+        phases="32x2,48x4,64x1",
+        base_lr=0.2,
+        grown_from="BiT-T-R26x0.5-regularized",
+        noise=0.2,
+    ),
+}
 
 
 def seconds_per_step(choice: Upstream, side: int, classes: int, engine: Engine, steps: int = 5) -> float:
@@ -86,7 +100,8 @@ def _plain(number: float) -> str:
 def choice_for(model: str, grow_from: str | None = None, base: Upstream | None = None) -> Upstream:
     """How the ``BiT-T`` network ``model`` is pre-trained: from random weights, or from those of ``grow_from``.
 
-    ``base`` is the recipe, by default ``GROWTH`` or ``CHOICE``; that of a network to grow from is ``PARENT``.
+    ``base`` is the recipe, by default ``GROWTH`` or ``CHOICE``; that of a network to grow from is ``PARENT``. A network
+    of the :data:`LADDER` has its own, unless it is to be grown otherwise.
     The suffix of ``BiT-T-R26x0.5-10pct`` names the share of the upstream images.
 
     Raises
@@ -94,6 +109,8 @@ def choice_for(model: str, grow_from: str | None = None, base: Upstream | None =
     TrainingError
         If the suffix is anything else.
     """
+    if model in LADDER and not grow_from:
+        return LADDER[model]
     name, fraction = weights.ModelName.parse(model), fraction_of(model)
     if grow_from:
         return replace(base or GROWTH, model=name.arch, fraction=fraction, grown_from=grow_from)
@@ -144,7 +161,9 @@ class Wanted:
     @property
     def parent(self) -> Wanted | None:
         """The network it grows from."""
-        return replace(self, model=self.grow_from, grow_from=None, base=PARENT) if self.grow_from else None
+        if not self.model.startswith("BiT-T-") or not (name := self.choice.grown_from):
+            return None
+        return replace(self, model=name, grow_from=None, base=PARENT)
 
     def missing(self) -> list[Wanted]:
         """What has to be pre-trained, in that order: the network, and before it its parent, if no file has them."""

@@ -45,10 +45,14 @@ def world(monkeypatch, tmp_path, tiny_imagenet):
         cached.cache_clear()
 
 
-def command(*arguments):
+def command_line(*arguments):
     parser = argparse.ArgumentParser()
     fewshot.arguments(parser)
-    return fewshot.command(parser.parse_args(["--model", NAME, "--shots", "1", "--seeds", "0", "1", *arguments]))
+    return parser.parse_args(arguments)
+
+
+def command(*arguments):
+    return fewshot.command(command_line("--model", NAME, "--shots", "1", "--seeds", "0", "1", *arguments))
 
 
 def test_pre_trains_once_and_then_sweeps(world, capsys):
@@ -97,6 +101,28 @@ def test_a_grown_network_is_measured_beside_its_parent_and_random_weights(world,
     capsys.readouterr()
     assert command("--dry-run", *grown) == 0
     assert capsys.readouterr().out == "6 runs, 6 of them done\n"
+
+
+def test_a_ladder_is_climbed_from_its_first_network_on(world, monkeypatch):
+    first, second = "BiT-T-R14x0.125-first", "BiT-T-R14x0.25-second"
+    small = replace(SMALL, model="R14x0.125")
+    ladder = {first: small, second: replace(small, model="R14x0.25", grown_from=first, noise=0.2)}
+    monkeypatch.setattr(upstream, "LADDER", ladder)
+    assert fewshot.command(command_line("--run", "--model", second, "--shots", "1", "--seeds", "0")) == 0
+    made = sorted(runs.load("pretrain"), key=lambda r: r.model)
+    assert [(r.model, r.setting["grown_from"]) for r in made] == [("R14x0.125", ""), ("R14x0.25", first)]
+    assert made[1].setting["parent_weights_sha256"] == made[0].setting["weights_sha256"]
+    (run,) = runs.load(which_runs.EXPERIMENT)
+    assert (run.model, run.setting["weights_sha256"]) == (second, made[1].setting["weights_sha256"])
+
+
+def test_the_ladder_is_that_of_the_records():
+    for name, choice in upstream.LADDER.items():
+        assert weights.ModelName.parse(name).arch == choice.model
+        assert upstream.choice_for(name) == choice
+        assert not choice.grown_from or choice.grown_from in upstream.LADDER
+    first = next(iter(upstream.LADDER.values()))
+    assert runs.exists("pretrain", first.tag)
 
 
 def test_a_run_is_repeated_by_the_recipe_of_its_record(world, monkeypatch):
