@@ -1,7 +1,7 @@
 """What the short rule costs: the miniature with other numbers of steps, and at other resolutions.
 
 The official code gives a task of 50 pictures 500 steps at 128 pixels, the miniature 100 steps at 64. One of the two is
-changed at a time. Accuracy is judged on CIFAR-10 training pictures that are held out for choices, never on the test set.
+changed at a time. Accuracy is judged on CIFAR-10 training pictures held out for choices, never on the test set.
 """
 
 from __future__ import annotations
@@ -61,8 +61,15 @@ def make(run: Run, setup: Setup) -> runs.RunRecord:
     train, held_out = make_runs.held_out_split(setup.datadir)
     ready = make_runs.resized_test(setup.datadir, run.recipe, held_out=True)
     task = replace(Task.choose(train, held_out, SHOTS, run.seed), ready=ready)
-    said = {"experiment": EXPERIMENT, "run": run.name, "seed": run.seed, "directory": setup.directory}
-    return finetune(run.model, task, run.recipe, **said)[1]
+    return finetune(
+        run.model,
+        task,
+        run.recipe,
+        experiment=EXPERIMENT,
+        run=run.name,
+        seed=run.seed,
+        directory=setup.directory,
+    )[1]
 
 
 def _parser() -> argparse.ArgumentParser:
