@@ -7,6 +7,7 @@ import types
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bitdoc.desk import board
 from bitdoc.training.loop import Score
@@ -35,13 +36,12 @@ def test_without_tensorboard_nothing_is_written(tmp_path, monkeypatch, error):
 
 
 def test_what_is_written_is_read_by_tensorboard(tmp_path):
-    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     tell(tmp_path / "log", range(3))
     tell(tmp_path / "log", range(1, 4))  # stopped after three steps, and gone on with from the first
     board.anonymous(tmp_path)
     names = [file.name for file in (tmp_path / "log").iterdir()]
     assert sorted(names) == [f"events.out.tfevents.{n:010d}.bitdoc" for n in (0, 1)]
-    found = events.EventAccumulator(str(tmp_path / "log"))
+    found = EventAccumulator(str(tmp_path / "log"))
     found.Reload()
     losses = [(one.step, one.value) for one in found.Scalars("loss/training")]
     assert losses == [(1, 2.0), (2, 1.0), (3, 0.0), (4, -1.0)]

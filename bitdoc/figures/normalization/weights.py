@@ -140,7 +140,7 @@ def loss_line() -> Figure:
         ax.plot(percent, middle, line, marker="o", color=style.COLOURS[color])
         lift = {"BN": -7, "no norm": 8}.get(name, 4)
         style.label(ax, percent[-1], middle[-1], name, style.COLOURS[color], xytext=(6, lift))
-    ax.axhline(0, color=style.ink(), linewidth=1, linestyle=":")
+    ax.hlines(0, 0, percent[-1], color=style.ink(), linewidth=1, linestyle=":")  # clear of the labels
     across = style.by_width("step against the gradient, % of the filters' length", "step, % of the filters' length")
     ax.set(xlabel=across, ylabel="change of the loss", xlim=(0, style.by_width(12, 13.5)))
     ax.set_xticks((0, 2, 4, 6, 8, 10))
