@@ -6,12 +6,12 @@ import pytest
 from standins import stand_in
 
 from bitdoc.figures import draw, registry, tables, values
-from bitdoc.figures.fewshot import r50x3
+from bitdoc.figures.fewshot import by_setting, r50x3
 from bitdoc.figures.fewshot import tables as page
 from bitdoc.figures.fewshot.common import median, records_of
 from bitdoc.literature import published
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import which_runs
+from bitdoc.studies.fewshot import short_rule, which_runs
 
 
 @pytest.fixture
@@ -162,3 +162,11 @@ def test_the_table_of_medians_shows_median_and_range():
     ours = sorted(r.result["top1"] for r in records_of(which_runs.SHIPPED) if r.setting["examples_per_class"] == 5)
     assert rows[1][3] == f"{ours[2]:.1f} ({ours[0]:.1f}–{ours[-1]:.1f})"
     assert "few-shot-medians" in tables()
+
+
+def test_a_hundred_steps_are_enough_at_the_size_of_the_upstream_pictures():
+    longer, shorter = (by_setting.gain(steps, short_rule.USUAL_SIDE) for steps in (500, 25))
+    assert longer.subsets == shorter.subsets == 5
+    assert longer.low < 0 < longer.high < 2 and shorter.high < -1  # "enough": no gain shows, and none above 2 points
+    sides = [by_setting.gain(short_rule.USUAL_STEPS, side) for side in (32, 96, 128)]
+    assert max(side.high for side in sides) < -2

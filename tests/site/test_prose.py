@@ -30,7 +30,7 @@ CHECKED = (
 def sentences(article: Tag) -> list[str]:
     """Sentences of paragraphs, lists and definitions, without figures, tables, code and formulas."""
     text = BeautifulSoup(str(article), "html.parser")
-    for element in text.select("figure, table, pre, math, script, style, aside, .headerlink"):
+    for element in text.select("figure, table, pre, math, script, style, aside, .headerlink, [id^=card-]"):
         element.replace_with(" ") if element.name == "math" else element.decompose()
     parts = [part for part in text.select("p, dd, li") if not part.find(["p", "dd", "li"])]
     told = [" ".join(part.get_text().split()) for part in parts]

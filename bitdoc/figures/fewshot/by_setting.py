@@ -40,9 +40,13 @@ def _panel(ax: Axes, places: tuple[int, ...], setting: Callable[[int], tuple[int
         colour = COLOURS["purple" if place == usual else "blue"]
         ax.plot([place] * len(dots), dots, "o", color=colour, alpha=0.35, markersize=4, mew=0)
         medians.append(statistics.median(dots))
-        extra = None if place == usual else gain(*setting(place))
-        text = "miniature" if place == usual else f"{extra.mean:+.1f}".replace("-", "−") if extra else ""
-        ax.annotate(text, (place, max(dots)), xytext=(0, 6), textcoords="offset points", ha="center", color=ink())
+        if place == usual:
+            text, at, side = "miniature", max(dots), 1
+        else:
+            extra = gain(*setting(place))
+            text, at, side = f"{extra.mean:+.1f}".replace("-", "−") if extra else "", min(dots), -1
+        level = "bottom" if side > 0 else "top"
+        ax.annotate(text, (place, at), (0, 6 * side), textcoords="offset points", ha="center", va=level, color=ink())
     ax.plot(places, medians, "-", color=COLOURS["grey"], lw=1.2, zorder=0)
     ax.plot(places, medians, "_", color=COLOURS["grey"], markersize=12)
     ax.set_xscale("log")
@@ -89,18 +93,17 @@ def drawn() -> Figure:
     fig, axes = new(7.2, 3.2, 1, 2, (5.6, 1), sharey=True)
     _panel(axes[0], short_rule.STEPS, lambda n: (n, short_rule.USUAL_SIDE), short_rule.USUAL_STEPS)
     _panel(axes[1], short_rule.SIDES, lambda n: (short_rule.USUAL_STEPS, n), short_rule.USUAL_SIDE)
-    axes[0].set(xlabel="steps, at 64 pixels", ylabel="held-out accuracy, %")
+    axes[0].set(xlabel="steps, at 64 pixels", ylabel="held-out accuracy, %", ylim=(25, 52))
     axes[1].set(xlabel="side in pixels, 100 steps", ylabel=by_width("", "held-out accuracy, %"))
-    headline(fig, "HEADLINE")
+    headline(fig, "A hundred steps are enough, at the size on which the network learned")
     return fig
 
 
 def _said(steps: int, side: int) -> str:
     extra = gain(steps, side)
-    return "(not measured yet)" if extra is None else f"{abs(extra.mean):.1f}"
+    return "(not measured yet)" if extra is None else f"{extra.mean:+.1f}".replace("-", "−")
 
 
 for _steps in (25, 500):
     value(f"short-rule-steps-{_steps}")(lambda n=_steps: _said(n, short_rule.USUAL_SIDE))
-for _side in (32, 96, 128):
-    value(f"short-rule-side-{_side}")(lambda n=_side: _said(short_rule.USUAL_STEPS, n))
+value("short-rule-side-128")(lambda: _said(short_rule.USUAL_STEPS, 128))

@@ -127,7 +127,7 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
         ax.text(x, -0.13, f"image {image + 1}", ha="center", va="top", fontsize=size)
     ax.annotate("", (-0.16, top - 0.2), (-0.16, 0.0), arrowprops={"arrowstyle": "->", "color": style.ink(), "lw": 1})
     ax.text(
-        style.by_width(-0.3, -0.55),
+        style.by_width(-0.3, -0.5),
         top / 2 - style.by_width(0.1, 0.4),
         "channels",
         rotation=90,
@@ -141,8 +141,8 @@ def _panel(ax: Axes, norm: Norm, images: int = 3, channels: int = 6, groups: int
     head: dict[str, Any] = {"fontsize": style.by_width(10.5, 8), "va": "top", "linespacing": 1.35}
     foot = top + style.by_width(0.75, 2.0)
     ax.text(-0.4, foot, norm.name, color=ink, weight="bold", fontsize=style.by_width(13, 10))
-    ax.text(-0.4, foot - 0.07, told, **head)
-    ax.set(xlim=(style.by_width(-0.45, -0.85), 5.75), ylim=(-0.5, top + style.by_width(1.1, 2.6)), aspect="equal")
+    ax.text(-0.4, foot - style.by_width(0.07, 0.12), told, **head)
+    ax.set(xlim=(style.by_width(-0.45, -0.75), 5.75), ylim=(-0.5, top + style.by_width(1.1, 2.6)), aspect="equal")
     ax.axis("off")
 
 
