@@ -269,6 +269,8 @@ def test_a_data_set_has_only_so_many_images(page: Page) -> None:
 
 def test_it_fits_a_phone_and_leaves_the_paper(page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.wait_for_function("document.documentElement.scrollWidth <= 360")
     page.emulate_media(media="print")
-    assert not page.is_visible("[data-hyperrule]") and not page.is_visible(".hyperrule-lit")
+    page.wait_for_function(
+        "![...document.querySelectorAll('[data-hyperrule], .hyperrule-lit')].some(e => e.checkVisibility())"
+    )

@@ -29,6 +29,8 @@ SIGNS_A_LINE = """() => [...document.querySelectorAll('article section > p:not(:
     .map(p => [p.textContent.trim().replace(/\\s+/g, ' ').length,
         Math.round(p.getBoundingClientRect().height / parseFloat(getComputedStyle(p).lineHeight))])
     .filter(([, lines]) => lines >= 4).map(([signs, lines]) => signs / (lines - 0.5))"""
+WIDEST = """() => Math.max(
+    ...[...document.querySelectorAll('article section > p')].map(p => p.getBoundingClientRect().width))"""
 MOVING = """() => [...document.querySelectorAll('*')].filter(e => { const s = getComputedStyle(e);
     return s.transitionDuration.split(', ').some(d => d !== '0s') || s.animationName !== 'none'; })
     .slice(0, 5).map(e => e.outerHTML.slice(0, 100))"""
@@ -45,8 +47,9 @@ def test_a_line_of_text_has_65_to_75_signs(open_page: Open, width: int) -> None:
     for name in SECTIONS:
         page.goto(page.url.rpartition("/")[0] + f"/{name}.html")
         signs = page.evaluate(SIGNS_A_LINE)
-        assert signs, name
-        found[name] = sum(signs) / len(signs)
+        if len(signs) >= 5:  # the mean of fewer says more of them than of the page
+            found[name] = sum(signs) / len(signs)
+    assert len(found) >= 4
     assert all(65 <= mean <= 75 for mean in found.values()), found
 
 
@@ -68,8 +71,9 @@ def test_a_page_on_paper_is_light_and_whole(open_page: Open, name: str) -> None:
         page.wait_for_function("[...document.images].filter(i => i.checkVisibility()).every(i => i.naturalWidth > 0)")
         assert page.evaluate("getComputedStyle(document.body).color") == "rgb(34, 40, 50)", "dark words on paper"
         assert not page.evaluate(TOO_WIDE)
+        text = page.evaluate(WIDEST)
         for note in page.locator("article aside.margin").all():
-            assert note.bounding_box()["width"] > 500, "a note stands in the text"
+            assert note.bounding_box()["width"] > 0.6 * text, "a note stands in the text"
         page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     page.emulate_media(media="screen")
     assert page.evaluate("document.querySelectorAll('article details[open]').length") == 0

@@ -207,7 +207,7 @@ def test_a_guess_comes_before_the_curves(page):
     set_slider(page, "[data-guess='5']", 62)
     box = page.locator("[data-part=chart] svg").bounding_box()
     scale = box["width"] / 400
-    page.mouse.click(box["x"] + 54 * scale, box["y"] + 110 * scale)  # one picture, half way up
+    page.mouse.click(box["x"] + 54 * scale, box["y"] + 116.5 * scale)  # one picture, half way up
     guess = page.evaluate("document.querySelector('.ten-pictures').learner.chart.guess")
     assert guess == {"1": pytest.approx(50, abs=1), "5": 62}
     page.click("[data-part=reveal]")

@@ -170,3 +170,11 @@ def test_a_hundred_steps_are_enough_at_the_size_of_the_upstream_pictures():
     assert longer.low < 0 < longer.high < 2 and shorter.high < -1  # "enough": no gain shows, and none above 2 points
     sides = [by_setting.gain(short_rule.USUAL_STEPS, side) for side in (32, 96, 128)]
     assert max(side.high for side in sides) < -2
+
+
+def test_the_grown_network_is_no_better_than_its_parent_and_its_loss_first_rose():
+    (parent,), (grown,) = (page.pretrainings(arch, 1.0, 0.1) for arch in ("R26x0.5", "R50x1"))
+    assert abs(grown.result["top1"] - parent.result["top1"]) < 0.5
+    loss = grown.curve["loss"]
+    assert max(loss[:10]) > loss[0] + 0.1 and loss[-1] < loss[0]
+    assert grown.setting["steps"] * grown.setting["batch"] == pytest.approx(7 * 100_000, rel=0.001)
