@@ -55,7 +55,7 @@ def test_a_training_from_order_to_run(shapes, tmp_path, capsys):
     assert re.search(r"6 steps of 8 pictures at 32 x 32 pixels, R14x0.125 on cpu in float32: about a", err)
     assert out.startswith("accuracy ")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(
-        [bundle.NETWORK, bundle.RECORD, bundle.PAGE, bundle.TABLE]
+        [bundle.NETWORK, bundle.RECORD, bundle.PAGE, bundle.TABLE, "tensorboard"]
     )
     record, classifier = runs.read(tmp_path / "run" / bundle.RECORD), bitdoc.load(tmp_path / "run")
     # Of the 96 pictures that are not tested none are set aside, because so few could not choose.
