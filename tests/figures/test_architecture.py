@@ -281,6 +281,43 @@ def test_the_table_of_changes_is_what_the_modules_do():
     assert cells["Norm and ReLU in the root"]["BiT"] == "no" and cells["Norm and ReLU in the root"]["v1"] == "yes"
 
 
+def test_the_table_of_changes_tells_the_two_ends_of_the_network():
+    """What stands between the last block and the average, and what the root's pool sees beyond the border."""
+    _, *rows = architecture.changes_table()
+    cells = {row[0]: row[1:] for row in rows}
+    v1, bit = ResNetV1(resnet.architecture("R14x0.25"), 5), build("R14x0.25", 5)
+    last = torch.randn(2, bit.head.in_features, 3, 3) * 7 - 2
+    v1.root, v1.stages, v1.head = nn.Identity(), nn.Identity(), nn.Identity()
+    bit.root, bit.stages = nn.Identity(), nn.Identity()
+    torch.testing.assert_close(v1(last), last.mean((2, 3)))
+    torch.testing.assert_close(bit.features(last), F.relu(bit.norm(last)).mean((2, 3)))
+    assert cells["After the last block"] == ["nothing", *["norm, ReLU"] * 3]
+    conv = nn.Conv2d(3, 4, 7, 2, padding=3)
+    below = torch.full((4,), -5.0)
+    with torch.no_grad():
+        conv.weight.zero_()
+        conv.bias.copy_(below)
+    pooled = resnet.Root(4, lambda *_: conv)(torch.zeros(1, 3, 16, 16))
+    assert pooled[..., 0].eq(0).all() and pooled[..., 0, :].eq(0).all() and pooled[..., 1:, 1:].eq(-5).all()
+    ring = cells["Ring of zeros before that pool"]
+    assert [cell.startswith("**yes") for cell in ring] == [False, False, False, True]
+
+
+def test_width_and_depth_are_set_against_each_other_both_ways():
+    _, *rows = architecture_sizes.width_depth_table()
+    assert [row[3:] for row in rows] == [
+        ["×1.9", "+1.2", "+2.3", "+2.6"],
+        ["×8.8", "+3.2", "+4.1", "+5.9"],
+        ["×1.9", "+0.3", "+0.4", "+1.4"],
+        ["×8.9", "+2.3", "+2.2", "+4.7"],
+    ]
+    # What the page says of them: width gains more at over four times the cost, and either less after the other.
+    (deep, wide, deep_after, wide_after) = ([float(cell.strip("×+")) for cell in row[3:]] for row in rows)
+    assert wide[0] > 4 * deep[0] and wide_after[0] > 4 * deep_after[0]
+    for first, second in ((wide, deep), (wide_after, deep_after), (deep, deep_after), (wide, wide_after)):
+        assert all(more > less for more, less in zip(first[1:], second[1:], strict=True))
+
+
 # ---- Prose ---------------------------------------------------------------------------------------------------------
 
 
@@ -308,7 +345,7 @@ def test_published_numbers_of_the_prose():
         f"with group norm {group['standardized']}% on ILSVRC-2012, without {group['plain']}%",
         f"v1's error rises by {cifar['R1001'][0] - cifar['R164'][0]:.1f} points and v2's falls by "
         f"{cifar['R164'][1] - cifar['R1001'][1]:.1f}",
-        f"At 200 layers it is {error_change('R200'):.1f} points better. At 152, BiT's most, it is "
+        f"At 200 layers it gains {error_change('R200'):.1f} points. At 152, BiT's most, it gains "
         f"{error_change('R152'):.1f}",
         f"on ILSVRC-2012 {error_change('R200'):.1f} points at 200 layers, {error_change('R152'):.1f} at 152;",
         f"R50x3 is {fig5['R50x3']['L'] - fig5['R50x3']['M']:.1f} points better, R152x4 "

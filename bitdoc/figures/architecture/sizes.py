@@ -184,6 +184,35 @@ def sizes_table() -> list[list[str]]:
     return rows
 
 
+#: What grows, from which network and to which: each step alone, and after the other has been made.
+_STEPS = (
+    ("layers doubled", "R50x1", "R101x1"),
+    ("channels tripled", "R50x1", "R50x3"),
+    ("layers doubled", "R50x3", "R101x3"),
+    ("channels tripled", "R101x1", "R101x3"),
+)
+
+
+def gains(small: str, large: str) -> list[str]:
+    """Published points gained from one network to a larger one, for BiT-S, BiT-M and BiT-L."""
+    values = FIG5.values["ILSVRC-2012"]
+    return [f"{values[large][upstream] - values[small][upstream]:+.1f}" for upstream in _UPSTREAM]
+
+
+@table(
+    "arch-width-depth",
+    caption="Width against depth: what each costs in multiply-adds, and the points of top-1 accuracy it gains on"
+    " ILSVRC-2012, by upstream data, alone and after the other. Read off Fig. 5 of {cite:t}`kolesnikov2020bit`.",
+)
+def width_depth_table() -> list[list[str]]:
+    """Cost and published gain of depth and of width, from R50x1 to R101x3 both ways."""
+    rows = [["Step", "From", "To", "Multiply-adds", "BiT-S", "BiT-M", "BiT-L"]]
+    for step, small, large in _STEPS:
+        times = size(large, 224) / size(small, 224)
+        rows.append([step, small, large, f"×{times:.1f}", *gains(small, large)])
+    return rows
+
+
 def _bubbles_caption() -> str:
     times = size("R152x4", 224) / size("R50x1", 224)
     values = FIG5.values["ILSVRC-2012"]

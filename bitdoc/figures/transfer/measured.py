@@ -64,8 +64,8 @@ def _missing() -> dict[str, str]:
 def _ways_caption() -> str:
     missing = "; ".join(f"{label} (`{command}`)" for label, command in _missing().items())
     return (
-        f"All weights of {MODEL} fine-tuned; its features frozen under a linear classifier; the same small network, "
-        "R26x0.5, from random weights. Lines join medians over random subsets, bands span them all."
+        f"{MODEL} has 26 layers of half the usual width and saw Tiny ImageNet, hence the T. A linear probe leaves its "
+        "features frozen. Lines join medians over random subsets, bands span them all."
         + (f" Not measured yet: {missing}." if missing else "")
     )
 
@@ -165,8 +165,9 @@ def _features_caption() -> str:
     if record is None:
         return f"Features of {MODEL} before and after fine-tuning. {runs.provenance([])}"
     return (
-        f"CIFAR-10 test images in the features of a {WAYS[2][1]}: from random weights, of {MODEL}, and fine-tuned. "
-        "Like features lie near each other; the percentage says how often the nearest image has the same class."
+        "CIFAR-10 test images in the features of the network of {numref}`fig-transfer-ways`: random, pre-trained, "
+        "fine-tuned. Like features lie near each other; the percentage says how often the nearest image has the same "
+        "class."
     )
 
 
