@@ -12,7 +12,8 @@ package. With no arguments it draws from the cached runs in seconds; ``--run`` m
    python examples/plot_few_shot_cifar10.py                                      # draw from the cache
    python examples/plot_few_shot_cifar10.py --run --model BiT-T-R26x0.5          # a laptop: the model that is shipped
    python examples/plot_few_shot_cifar10.py --run --model R26x0.5                # the same network from random weights
-   python examples/plot_few_shot_cifar10.py --run --model BiT-M-R50x3            # a CUDA card: the paper's network
+   python examples/plot_few_shot_cifar10.py --run --model BiT-T-R50x3 --compile  # a CUDA card: R50x3 from the start
+   python examples/plot_few_shot_cifar10.py --run --model BiT-M-R50x3            # a CUDA card: the paper's weights
    python examples/plot_few_shot_cifar10.py --check                              # repeat one cached run and compare
 """
 
@@ -47,7 +48,7 @@ print(recipe.rule(10 * 5, size=(32, 32)))
 print(recipe.miniature(10 * 5))
 
 # %%
-# One light dot is one run on its own random subset; lines join the medians of five.
+# One light dot is one run on its own random subset; lines join the medians.
 
 figure = figures.draw("few-shot")
 figure

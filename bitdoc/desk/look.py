@@ -19,7 +19,7 @@ from bitdoc.training.command import Refused
 
 #: Classes are called unequal if the largest has more than so many times the pictures of the smallest.
 UNEQUAL = 3
-#: What :attr:`Survey.how` says where pictures were set aside that the folder gives to train.
+#: What is said of how pictures were split, where pictures were set aside that the folder gives to train.
 PART_OF_TRAIN = "; val is a part of train, by a hash of each file"
 _SHOWN = 12  # faults, and classes, that are listed before the rest is counted
 

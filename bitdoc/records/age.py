@@ -36,7 +36,7 @@ SILENT = ("records", "network.weights", "network.npz")
 #: that it goes by: records and checkpoints of the older code are its own. Another rewrite makes the entry void.
 #:
 #: A network may grow in depth too, and one that grows has group norm; what was accepted before is computed as before.
-SAME = {"ee36432b1739aeb6": "d5b914a99fccc438"}
+SAME = {"515ab8976be48a48": "d5b914a99fccc438"}
 
 
 class CodeError(RuntimeError):
@@ -146,7 +146,17 @@ class _House:
 
     def bare(self, place: Place) -> str:
         """A definition as text, without what does not count."""
-        return f"{place[1]}: {ast.dump(_Bare(self, place[0]).visit(_copy(self.definitions[place])))}"
+        return f"{place[1]}: {_text(_Bare(self, place[0]).visit(_copy(self.definitions[place])))}"
+
+
+def _text(part: Any) -> str:
+    """A part of the tree as text. Unlike :func:`ast.dump`, alike in every Python: what is empty is left out."""
+    if isinstance(part, list):
+        return f"[{', '.join(map(_text, part))}]"
+    if not isinstance(part, ast.AST):
+        return repr(part)
+    told = [f"{name}={_text(value)}" for name, value in ast.iter_fields(part) if value is not None and value != []]
+    return f"{type(part).__name__}({', '.join(told)})"
 
 
 def _copy(node: ast.AST) -> ast.AST:

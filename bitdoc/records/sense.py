@@ -100,8 +100,9 @@ _STARTS = ("random", "pre-trained", "fine-tuned")
 _MAP = {"labels": _all(NATURAL), **dict.fromkeys(_STARTS, PAIRS), "agreement": _each(_STARTS, PERCENT)}
 #: What the records of an experiment cannot do without: in their result, and in their setting.
 NEEDED: dict[str, tuple[dict[str, _Kind], dict[str, _Kind]]] = {
-    "few-shot-cifar10": (_TOP1, _FEW_SHOT),
-    "few-shot-choice": (_TOP1, _FEW_SHOT),
+    **dict.fromkeys(
+        ("few-shot-cifar10", "few-shot-choice", "few-shot-grown", "few-shot-grown-choice"), (_TOP1, _FEW_SHOT)
+    ),
     "few-shot-short-rule": (_TOP1, _FEW_SHOT | {"crop": COUNT, "schedule": _all(COUNT)}),
     "pretrain": (_TOP1, {}),
     "grow": (_TOP1, {"stage": TEXT}),
@@ -122,7 +123,10 @@ NEEDED: dict[str, tuple[dict[str, _Kind], dict[str, _Kind]]] = {
 }
 #: The same, for records whose setting says that: a figure draws what only such runs have.
 NEEDED_WITH: tuple[tuple[str, Callable[[Mapping[str, Any]], bool], dict[str, _Kind]], ...] = (
-    ("few-shot-choice", lambda s: s.get("method") == "fine-tune", {"base_lr": AMOUNT, "resize": COUNT, "crop": COUNT}),
+    *(
+        (name, lambda s: s.get("method") == "fine-tune", {"base_lr": AMOUNT, "resize": COUNT, "crop": COUNT})
+        for name in ("few-shot-choice", "few-shot-grown-choice")
+    ),
     ("few-shot-choice", lambda s: s.get("method") == "linear-probe", {"penalty": AMOUNT}),
     ("pretrain", lambda s: "fraction" in s, {"steps": COUNT, "batch": COUNT}),
 )

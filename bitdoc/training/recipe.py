@@ -15,6 +15,12 @@ from bitdoc.training.loop import TrainingError
 
 #: What the miniature does otherwise from random weights, for which crops and a higher rate were measured to be better.
 FROM_SCRATCH = {"resize": 80, "base_lr": 0.03, "interpolation": "bilinear"}
+#: Peak learning rates of the miniature for the widest networks, chosen like the others.
+MINIATURE_RATES: dict[str, dict[str, float]] = {
+    "BiT-T-R50x3": {"base_lr": 0.003},
+    "BiT-T-R50x3-10pct": {"base_lr": 0.003},
+    "R50x3": {"base_lr": 0.01},
+}
 #: The same for the thumbnail; at the rate of pre-trained weights, random ones diverged.
 THUMBNAIL_FROM_SCRATCH = {"resize": 40, "base_lr": 0.01}
 
@@ -94,7 +100,7 @@ def thumbnail(examples: int, **changes) -> Recipe:
 
     Images keep CIFAR-10's own 32 pixels, at which the grown networks learned upstream, and are mirrored but not
     cropped. The learning rate was chosen once, on held-out CIFAR-10 training images, with R50x1 and the R50x3 grown
-    from it; rate and crops once more for R50x3 from random weights. The records are in ``few-shot-choice``.
+    from it; rate and crops once more for R50x3 from random weights. The records are ``few-shot-grown-choice``.
     """
     schedule = tuple(step // 20 for step in hyperrule.get_schedule(examples))
     recipe = Recipe(32, 32, schedule, batch=32, base_lr=0.03, mixup=hyperrule.get_mixup(examples))

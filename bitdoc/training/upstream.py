@@ -15,7 +15,7 @@ import torch
 
 from bitdoc import data
 from bitdoc.network import weights
-from bitdoc.network.resnet import build
+from bitdoc.network.resnet import architecture, build
 from bitdoc.records.files import cache_folder, is_whole_zip, written_atomically
 from bitdoc.training import grow
 from bitdoc.training.engine import Engine, TrainingError
@@ -33,6 +33,20 @@ PARENT = replace(CHOICE, phases="32x5")
 GROWTH = replace(CHOICE, phases="32x1", batch=256, base_lr=0.15)
 #: A network that saw its 100,000 images thirty times, strongly regularized from the first step.
 _STRONG = replace(CHOICE, phases="32x14,48x10,64x6", weight_decay=5e-4, smallest_crop=0.25, mixup=0.1)
+#: R50x1 and wider networks from random weights, for a graphics card: thirty passes over 100,000 images, strongly
+#: regularized, at the paper's learning rate, ...
+LARGE = replace(
+    CHOICE,
+    phases="32x9,48x9,64x12",
+    batch=256,
+    base_lr=0.03,
+    warmup=0.1,
+    weight_decay=5e-4,
+    smallest_crop=0.25,
+    mixup=0.2,
+)
+#: ... and, over a tenth of them, three times as many.
+LARGE_TENTH = replace(LARGE, phases="32x27,48x27,64x36", fraction=0.1)
 #: The ladder: networks that are made by a recipe of their own, each from the one before it.
 LADDER = {
     "BiT-T-R26x0.5-regularized": _STRONG,
@@ -100,9 +114,9 @@ def _plain(number: float) -> str:
 def choice_for(model: str, grow_from: str | None = None, base: Upstream | None = None) -> Upstream:
     """How the ``BiT-T`` network ``model`` is pre-trained: from random weights, or from those of ``grow_from``.
 
-    ``base`` is the recipe, by default ``GROWTH`` or ``CHOICE``; that of a network to grow from is ``PARENT``. A network
-    of the :data:`LADDER` has its own, unless it is to be grown otherwise.
-    The suffix of ``BiT-T-R26x0.5-10pct`` names the share of the upstream images.
+    ``base`` is the recipe, by default ``GROWTH``, ``LARGE`` from width 1 on, or ``CHOICE``; that of a network to grow
+    from is ``PARENT``. A network of the :data:`LADDER` has its own, unless it is to be grown otherwise. The suffix
+    of ``BiT-T-R26x0.5-10pct`` names the share of the upstream images.
 
     Raises
     ------
@@ -114,6 +128,8 @@ def choice_for(model: str, grow_from: str | None = None, base: Upstream | None =
     name, fraction = weights.ModelName.parse(model), fraction_of(model)
     if grow_from:
         return replace(base or GROWTH, model=name.arch, fraction=fraction, grown_from=grow_from)
+    if base is None and architecture(name.arch).width >= 1:
+        base = LARGE_TENTH if fraction == LARGE_TENTH.fraction else LARGE
     return replace(base or CHOICE, model=name.arch, fraction=fraction)
 
 

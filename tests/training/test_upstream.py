@@ -87,7 +87,8 @@ def test_a_grown_network_is_measured_beside_its_parent_and_random_weights(world,
     monkeypatch.setattr(upstream, "GROWTH", replace(SMALL, phases="16x0.5"))
     grown = ["--model", "BiT-T-R14x0.5", "--grow_from", "BiT-T-R14x0.25", "--precision", "bfloat16"]
     assert command("--run", *grown) == 0
-    sweep = runs.load(which_runs.EXPERIMENT)
+    assert not runs.load(which_runs.EXPERIMENT), "these are no runs of Fig. 6"
+    sweep = runs.load(which_runs.GROWN)
     assert sorted(r.model for r in sweep) == sorted(["BiT-T-R14x0.5", "BiT-T-R14x0.25", "R14x0.5"] * 2)
     scratch = recipe.THUMBNAIL_FROM_SCRATCH["base_lr"]
     assert {(r.model, r.setting["base_lr"]) for r in sweep} == {
@@ -124,6 +125,18 @@ def test_the_ladder_is_that_of_the_records():
         assert runs.exists("pretrain", choice.tag)
 
 
+@pytest.mark.parametrize("model", ["BiT-T-R50x1", "BiT-T-R50x3", "BiT-T-R50x3-10pct"])
+def test_the_recipe_of_wide_networks_is_that_of_the_records(model):
+    """They are made by it where they have no weights, and the runs of Fig. 6 began with what it made."""
+    name = weights.ModelName.parse(model)
+    record = runs.read_named(runs.path_of("pretrain", upstream.choice_for(model).tag))
+    made = {record.setting["weights_sha256"]}
+    made |= {r.setting["weights_sha256"] for r in runs.load("pretrain", run=record.name)}  # in float16
+    used = {r.setting["weights_sha256"] for r in runs.load(which_runs.EXPERIMENT, model=model)}
+    assert record.model == name.arch and used <= made
+    assert record.result["top1"] > {"": 40, "10pct": 20}[name.suffix]
+
+
 def test_a_run_is_repeated_by_the_recipe_of_its_record(world, monkeypatch):
     monkeypatch.setattr(upstream, "PARENT", SMALL)
     monkeypatch.setattr(upstream, "GROWTH", SMALL)
@@ -132,7 +145,7 @@ def test_a_run_is_repeated_by_the_recipe_of_its_record(world, monkeypatch):
     original = fewshot.finetune
     spy = lambda name, task, by, **options: used.append(by) or original(name, task, by, **options)  # noqa: E731
     monkeypatch.setattr(fewshot, "finetune", spy)
-    record, again = fewshot.check("R14x0.5", Setup())
+    record, again = fewshot.check("R14x0.5", Setup(), which_runs.GROWN)
     assert (
         used[0].plain().items() <= record.setting.items()
         and used[0].base_lr == recipe.THUMBNAIL_FROM_SCRATCH["base_lr"]

@@ -45,14 +45,11 @@ def times(high: float | None, low: float | None) -> str:
     return "(not measured yet)" if high is None or low is None else f"{high / low:.1f}"
 
 
-def draw_runs(ax: Axes, records: list[runs.RunRecord], colour: str, text: str, beside: float = 1.0, **options) -> None:
-    """One light dot a run, a line through the medians, the label beside its last point.
-
-    ``beside`` multiplies the number of examples, so that two lines that would cover each other stand side by side.
-    """
-    shots = [beside * r.setting["examples_per_class"] for r in records]
+def draw_runs(ax: Axes, records: list[runs.RunRecord], colour: str, text: str, **options) -> None:
+    """One light dot a run, a line through the medians, the label beside its last point."""
+    shots = [r.setting["examples_per_class"] for r in records]
     ax.plot(shots, [r.result["top1"] for r in records], "o", color=colour, alpha=0.35, markersize=4, mew=0)
-    middle = {beside * k: median for k, median in which_runs.medians(records).items()}
+    middle = which_runs.medians(records)
     ax.plot(list(middle), list(middle.values()), "o-", color=colour, markersize=5)
     last = max(middle)
     label(ax, last, middle[last], text, colour, **options)

@@ -33,7 +33,7 @@ def _series() -> list[tuple[str, list[runs.RunRecord]]]:
 
 def _measured_how() -> str:
     shown = [r for _, records in _series() for r in records]
-    return f"A light dot is one run on its own random subset; lines join medians of five. {runs.provenance(shown)}"
+    return f"A light dot is one run on its own random subset; lines join medians. {runs.provenance(shown)}"
 
 
 def _alt() -> str:

@@ -7,7 +7,7 @@ import statistics
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bitdoc.figures import figure, table, value
+from bitdoc.figures import figure, value
 from bitdoc.figures.fewshot.common import (
     draw_runs,
     points,
@@ -20,14 +20,13 @@ from bitdoc.studies.fewshot import which_runs
 
 #: Published upstream sets, smallest first.
 UPSTREAM = {"S": "orange", "M": "green", "L": "blue"}
-#: What is measured here: colour, label, how far the label stands above its line's end, in points, and a factor that
-#: moves the line to the right; a network and its parent would cover each other.
+#: What is measured here: colour, label.
 MEASURED = {
-    "BiT-T-R50x3": ("purple", "Tiny ImageNet", 9, 1.0),
-    "BiT-T-R50x1": ("yellow", "its parent, R50x1", -7, 1.12),
-    "R50x3": ("grey", "no transfer", 0, 1.0),
-    "BiT-S-R50x3": ("orange", "BiT-S", 0, 1.0),
-    "BiT-M-R50x3": ("green", "BiT-M", 0, 1.0),
+    "BiT-T-R50x3": ("purple", "100,000 pictures"),
+    "BiT-T-R50x3-10pct": ("sky", "10,000 pictures"),
+    "R50x3": ("grey", "no transfer"),
+    "BiT-S-R50x3": ("orange", "BiT-S"),
+    "BiT-M-R50x3": ("green", "BiT-M"),
 }
 
 
@@ -38,12 +37,6 @@ def five_runs(shots: int, upstream: str) -> list[float]:
 
 def _measured() -> list[runs.RunRecord]:
     return [record for model in MEASURED for record in records_of(model)]
-
-
-def _is_grown(record: runs.RunRecord) -> bool:
-    """Whether the weights that a run started from were grown from a narrower network's."""
-    made = runs.load("pretrain", weights_sha256=record.setting.get("weights_sha256"))
-    return any(r.setting.get("grown_from") for r in made)
 
 
 def _axis(ax: Axes, title: str) -> None:
@@ -75,17 +68,16 @@ def _draw_published(ax: Axes) -> None:
 
 def _draw_measured(ax: Axes) -> None:
     _axis(ax, "Measured here")
-    for model, (colour, text, height, beside) in MEASURED.items():
+    for model, (colour, text) in MEASURED.items():
         if records := records_of(model):
-            text += ", grown" if _is_grown(records[0]) else ""
-            draw_runs(ax, records, COLOURS[colour], text, beside, xytext=(6, height))
+            draw_runs(ax, records, COLOURS[colour], text, xytext=(6, 0))
 
 
 def _measured_how() -> str:
     return (
         "Published: the five runs of each upstream set (hollow squares), read off Fig. 6, and five runs of a course "
-        "report (crosses). Measured: dots are runs on all 10,000 test images, lines join medians; the parent stands a "
-        f"little to the right, to be seen. {runs.provenance(_measured())}"
+        "report (crosses). Measured: dots are runs on all 10,000 test images, lines join medians. "
+        f"{runs.provenance(_measured())}"
     )
 
 
@@ -112,7 +104,7 @@ def _alt() -> str:
     "few-shot-r50x3",
     caption=(
         "ResNet-50x3 on CIFAR-10 by number of examples: published {cite:p}`kolesnikov2020bit,cicorias`, and measured "
-        "here, grown from R50x1, beside that parent and random weights."
+        "here after 100,000, 10,000 and no upstream pictures."
     ),
     alt=_alt,
     measured=_measured_how,
@@ -132,71 +124,9 @@ def _rise(upstream: str) -> str:
     return points(five, one)
 
 
-#: The three networks that are compared here.
-GROWN, PARENT, SCRATCH = "BiT-T-R50x3", "BiT-T-R50x1", "R50x3"
-
-
-def upstream_accuracy(stage: str) -> float | None:
-    """Upstream validation accuracy of the parent, of the grown network at birth and after the noise, and at the end."""
-    used = {r.setting["weights_sha256"] for r in records_of(GROWN)}
-    found = [r for r in runs.load("pretrain") if r.setting.get("weights_sha256") in used]
-    if found and stage != "trained":
-        found = runs.load("grow", name=f"{found[0].name}_{stage}")
-    return found[0].result["top1"] if found else None
-
-
-def _wins() -> str:
-    """On how many subsets the grown network beats its parent."""
-    case = lambda r: (r.setting["examples_per_class"], r.setting["subset_seed"])  # noqa: E731
-    parent = {case(r): r.result["top1"] for r in records_of(PARENT)}
-    grown = {case(r): r.result["top1"] for r in records_of(GROWN)}
-    return str(sum(grown[of] > parent[of] for of in grown.keys() & parent.keys()))
-
-
-def _published_width(upstream: str, shots: int) -> str:
-    """Points between the published medians of R50x3 and R50x1."""
-    medians = published.FIG6_MEDIANS.values["cifar10"][shots]
-    return points(medians["R50x3"][upstream], medians["R50x1"][upstream])
-
-
-for _upstream in "SL":
+for _upstream in "SM":
     value(f"r50x3-rise-{_upstream}")(lambda u=_upstream: _rise(u))
-    value(f"r50x3-width-5-{_upstream}")(lambda u=_upstream: _published_width(u, 5))
 for _shots in (1, 5):
     value(f"r50x3-report-{_shots}")(
         lambda k=_shots: f"{statistics.median(published.COURSE_REPORT_R50X3.values[k]):.1f}"
     )
-for _stage in ("parent", "birth", "trained"):
-    value(f"grown-upstream-{_stage}")(lambda s=_stage: points(upstream_accuracy(s), 0))
-value("grown-wins")(_wins)
-
-
-def diverged(record: runs.RunRecord) -> bool:
-    """Whether the training loss ended above where it began, at that of guessing."""
-    loss = record.curve["loss"]
-    return loss[-1] > loss[0]
-
-
-@table(
-    "few-shot-choice-grown",
-    caption=(
-        "How the thumbnail recipe's settings were chosen: mean top-1 accuracy in percent on 2,000 CIFAR-10 training "
-        "images held out for it, two subsets a number, by learning rate and by the size to which images are enlarged "
-        "before a square of 32 pixels is cropped. In use is the best of each network in the mean of its trials: 0.03 "
-        "for pre-trained weights; for random ones 0.01, with crops. Where training diverged, its loss ended above that "
-        "of guessing"
-    ),
-)
-def choice() -> list[list[str]]:
-    """Mean held-out accuracy by network, examples per class, size and learning rate."""
-    names = {PARENT: "parent, R50x1", GROWN: "grown, R50x3", SCRATCH: "random weights, R50x3"}
-    trials = [r for r in runs.load("few-shot-choice", method="fine-tune") if r.model in names]
-    rows = [["network", "examples per class", "enlarged to", "learning rate: accuracy"]]
-    cases = runs.group(trials, lambda r: (r.model, r.setting["examples_per_class"], r.setting["resize"]))
-    for model, shots, side in sorted(cases, key=lambda case: (list(names).index(case[0]), *case[1:])):
-        means = [
-            f"{rate:g}: {statistics.mean(r.result['top1'] for r in g):.1f}" + " (diverged)" * all(map(diverged, g))
-            for rate, g in sorted(runs.group(cases[model, shots, side], "base_lr").items())
-        ]
-        rows.append([names[model], str(shots), f"{side}" if side > 32 else "not enlarged", ", ".join(means)])
-    return rows if trials else [*rows, ["not measured yet", "", "", ""]]

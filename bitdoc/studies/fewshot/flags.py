@@ -136,7 +136,8 @@ class Order:
         """
         models = [flags.model, *([flags.grow_from, arch_of(flags.model)] if flags.grow_from else [])]
         try:
-            todo = [r for model in models for r in which_runs.plan(model, flags.shots, flags.seeds, flags.method)]
+            experiment = which_runs.GROWN if flags.grow_from else which_runs.EXPERIMENT
+            todo = [r for m in models for r in which_runs.plan(m, flags.shots, flags.seeds, flags.method, experiment)]
             return cls(
                 todo=tuple(dict.fromkeys(which_runs.part(todo, flags.only))),
                 model=flags.model,

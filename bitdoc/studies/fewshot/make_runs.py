@@ -27,13 +27,15 @@ from bitdoc.training import command as shared
 from bitdoc.training import identity
 from bitdoc.training.engine import Engine, TrainingError, pick_device, pick_precision
 from bitdoc.training.finetune import Recipe, Task, finetune, miniature, rule
-from bitdoc.training.recipe import FROM_SCRATCH, THUMBNAIL_FROM_SCRATCH, thumbnail
+from bitdoc.training.recipe import FROM_SCRATCH, MINIATURE_RATES, THUMBNAIL_FROM_SCRATCH, thumbnail
 from bitdoc.training.upstream import provide
 
 __all__ = ["arguments", "check", "cifar10", "command", "make", "recipe_for", "sweep"]
 
 #: Stands for CIFAR-10 where only its shape matters.
 _EMPTY = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(0), torch.zeros(0, 3, 32, 32))
+#: Where the trials lie by which the settings of an experiment were chosen.
+_CHOICES = {EXPERIMENT: "few-shot-choice", which_runs.GROWN: "few-shot-grown-choice"}
 #: What a record says of its recipe.
 _RECIPE = [field.name for field in fields(Recipe)]
 
@@ -50,7 +52,8 @@ def recipe_for(run: Run, images: data.Images, setup: Setup) -> Recipe:
     if setup.grown:
         return thumbnail(examples, **({} if pretrained else THUMBNAIL_FROM_SCRATCH) | changes)
     if is_miniature(run.model):
-        return miniature(examples, **({} if pretrained else FROM_SCRATCH) | changes)
+        usual = ({} if pretrained else FROM_SCRATCH) | MINIATURE_RATES.get(run.model, {})
+        return miniature(examples, **usual | changes)
     return rule(examples, images.size, **changes)
 
 
@@ -90,7 +93,7 @@ def make(run: Run, setup: Setup, engine: Engine | None = None) -> runs.RunRecord
     # How finely a step is cut is no part of a run's name; where it decides the sampling, the record says so.
     changes = sorted(item for item in setup.changes.items() if item[0] != "split")
     said: dict[str, Any] = {
-        "experiment": "few-shot-choice" if setup.held_out else EXPERIMENT,
+        "experiment": _CHOICES[run.experiment] if setup.held_out else run.experiment,
         "run": run.name + "".join(f"_{key}={value}" for key, value in changes),
         "seed": run.seed,
     }
@@ -102,7 +105,7 @@ def sweep(todo: list[Run], setup: Setup, engine: Engine | None = None) -> list[r
     """Make those of ``todo`` that have no record yet, write each record at once, and return the new ones."""
     engine = engine or Engine.start()
     if engine.is_main:  # of other runs too: the figure that follows reads them all
-        for path in runs.paths(EXPERIMENT):
+        for path in (path for experiment in _CHOICES for path in runs.paths(experiment)):
             which_runs.is_sound(path)
     missing = engine.agree([run for run in todo if not which_runs.done(run)] if engine.is_main else None)
     made = []
@@ -119,7 +122,7 @@ def sweep(todo: list[Run], setup: Setup, engine: Engine | None = None) -> list[r
     return made
 
 
-def check(model: str, setup: Setup) -> tuple[runs.RunRecord, float]:
+def check(model: str, setup: Setup, experiment: str = EXPERIMENT) -> tuple[runs.RunRecord, float]:
     """Repeat one cached run of ``model`` chosen at random; return its record and the accuracy found now, in percent.
 
     Only runs are chosen whose images and weights are those that are here.
@@ -129,7 +132,7 @@ def check(model: str, setup: Setup) -> tuple[runs.RunRecord, float]:
     hashed = cache(lambda name: _weights_told(name, setup.directory))
     here = [
         r
-        for r in runs.load(EXPERIMENT, model=model)
+        for r in runs.load(experiment, model=model)
         if (known := hashed(r.model)) is not None and not identity.differences(r.setting, told | known)
     ]
     if not here:
@@ -138,7 +141,7 @@ def check(model: str, setup: Setup) -> tuple[runs.RunRecord, float]:
         )
     record = random.choice(here)
     s = record.setting
-    run = Run(record.model, s["method"], s["examples_per_class"], s["subset_seed"])
+    run = Run(record.model, s["method"], s["examples_per_class"], s["subset_seed"], experiment)
     changes = {key: s[key] for key in _RECIPE if key in s}
     if "schedule" in changes:
         changes["schedule"] = tuple(changes["schedule"])
@@ -192,7 +195,7 @@ def _check(order: Order) -> int:
         lines, inside = which_runs.compare(order.model)
         print("\n".join(lines))
         return 0 if inside else 1
-    record, again = check(order.model, replace(order.setup, grown=False))
+    record, again = check(order.model, replace(order.setup, grown=False), order.todo[0].experiment)
     before = record.result["top1"]
     print(f"{record.name}: recorded {before:.2f} %, now {again:.2f} %")
     return 0 if abs(before - again) < 1.0 else 1

@@ -19,6 +19,8 @@ from bitdoc.training import identity
 from bitdoc.training.engine import TrainingError
 
 EXPERIMENT = "few-shot-cifar10"
+#: Grown networks, their parents, and random weights by the same recipe, the smallest: these runs are their own study.
+GROWN = "few-shot-grown"
 SHOTS = (1, 2, 5, 10)
 #: Two numbers more for the shipped network and its architecture alone, whose runs take under a minute.
 MORE_SHOTS = (1, 2, 3, 5, 7, 10)
@@ -39,17 +41,23 @@ class Run:
     method: str
     shots: int
     seed: int
+    experiment: str = EXPERIMENT
 
     @property
     def name(self) -> str:
         """Name of the record."""
         return f"{self.model}_{self.method}_{self.shots}_{self.seed}"
 
+    @property
+    def path(self) -> Path:
+        """Place of the record."""
+        return runs.path_of(self.experiment, self.name)
 
-def plan(model: str, shots=None, seeds=SEEDS, method: str = "fine-tune") -> list[Run]:
+
+def plan(model: str, shots=None, seeds=SEEDS, method: str = "fine-tune", experiment: str = EXPERIMENT) -> list[Run]:
     """All runs of a model, fewest examples first; ``shots=None`` for those that its figure shows."""
     shots = shots or (MORE_SHOTS if model in (SHIPPED, SHIPPED.removeprefix("BiT-T-")) else SHOTS)
-    return [Run(model, method, k, seed) for k, seed in itertools.product(shots, seeds)]
+    return [Run(model, method, k, seed, experiment) for k, seed in itertools.product(shots, seeds)]
 
 
 def part(todo: list[Any], only: str | None) -> list[Any]:
@@ -67,8 +75,7 @@ def part(todo: list[Any], only: str | None) -> list[Any]:
 
 def done(run: Run) -> bool:
     """Whether a run has its record. A damaged one is named and put aside, and the run counts as not made."""
-    path = runs.path_of(EXPERIMENT, run.name)
-    return path.exists() and is_sound(path)
+    return run.path.exists() and is_sound(run.path)
 
 
 def is_sound(path: Path) -> bool:
@@ -87,15 +94,16 @@ def is_sound(path: Path) -> bool:
 def can_be_read(run: Run) -> bool:
     """What :func:`done` will say, leaving a damaged record where it is."""
     try:
-        return runs.exists(EXPERIMENT, run.name)
+        return runs.exists(run.experiment, run.name)
     except runs.RecordError:
         return False
 
 
 def check_lines() -> None:
     """Refuse records that cannot be drawn: damaged ones, and those that differ where a line joins them."""
-    for records in runs.group(runs.load(EXPERIMENT), lambda r: (r.model, r.setting["method"])).values():
-        runs.require_same(records, *COMPARABLE)
+    for experiment in (EXPERIMENT, GROWN):
+        for records in runs.group(runs.load(experiment), lambda r: (r.model, r.setting["method"])).values():
+            runs.require_same(records, *COMPARABLE)
 
 
 def check_against_records(todo: Iterable[Run], asked: Callable[[Run], dict[str, Any]]) -> None:
@@ -111,10 +119,11 @@ def check_against_records(todo: Iterable[Run], asked: Callable[[Run], dict[str, 
     TrainingError
         If a run that counts as done was made otherwise, or one to be made could not stand on one line with others.
     """
-    sound = {path: record for path in runs.paths(EXPERIMENT) if (record := _if_sound(path))}
+    todo = list(todo)
+    paths = [path for experiment in dict.fromkeys(run.experiment for run in todo) for path in runs.paths(experiment)]
+    sound = {path: record for path in paths if (record := _if_sound(path))}
     for run in todo:
-        told = asked(run)
-        own = runs.path_of(EXPERIMENT, run.name)
+        told, own = asked(run), run.path
         for path, record in sound.items():
             same_line = (record.model, record.setting["method"]) == (run.model, run.method)
             there = {key: runs.lookup(record, key) for key in told if key in record.setting or key == "precision"}

@@ -76,7 +76,7 @@ def test_every_run_is_costed_by_its_own_network_and_steps(capsys):
 
 def test_plan_with_pre_training(capsys):
     assert command("--dry-run", "--model", "BiT-T-R50x3", "--minutes", "7") == 0
-    steps = upstream.CHOICE.plan(100_000)[-1][0]
+    steps = upstream.LARGE.plan(100_000)[-1][0]
     assert f"first, pre-training R50x3 on Tiny ImageNet: {steps:,} steps, " in (out := capsys.readouterr().out)
     assert "bounded by --minutes 7" in out and "100 steps, 6,400 images of 64 px" in out
     assert command("--dry-run", "--model", "BiT-T-R26x0.5") == 0

@@ -8,7 +8,8 @@ import torch
 from standins import stand_in
 
 from bitdoc import data
-from bitdoc.figures.fewshot import r50x3, tables
+from bitdoc.figures.fewshot import grown as grown_figures
+from bitdoc.figures.fewshot import tables
 from bitdoc.records import runs
 from bitdoc.studies import probe
 from bitdoc.studies.fewshot import make_runs, which_runs
@@ -76,6 +77,15 @@ def test_the_settings_in_use_are_the_best_of_the_recorded_trials(start):
     assert best == (used.base_lr, str(used.resize), used.interpolation)
 
 
+@pytest.mark.parametrize("model", ["BiT-T-R50x3", "R50x3", "BiT-T-R50x1"])
+def test_the_rates_of_wide_networks_are_the_best_of_the_recorded_trials(model):
+    images = data.Images("cifar10", "train", "", data.CIFAR10_CLASSES, torch.zeros(1), torch.zeros(1, 3, 32, 32))
+    used = make_runs.recipe_for(which_runs.Run(model, "fine-tune", 5, 0), images, Setup())
+    by_rate = runs.group(runs.load("few-shot-choice", model=model), "base_lr")
+    assert len(by_rate) == 3 and {len(group) for group in by_rate.values()} == ({4} if "BiT" in model else {2})
+    assert max(by_rate, key=lambda rate: sum(r.result["top1"] for r in by_rate[rate])) == used.base_lr
+
+
 def test_the_probes_penalty_is_the_best_of_the_recorded_trials():
     trials = runs.load("few-shot-choice", model=which_runs.SHIPPED, method="linear-probe")
     by_penalty = runs.group(trials, "penalty")
@@ -84,8 +94,8 @@ def test_the_probes_penalty_is_the_best_of_the_recorded_trials():
 
 
 def test_the_thumbnails_rate_is_the_best_of_the_recorded_trials():
-    used, parents = recipe.thumbnail(50).base_lr, r50x3.PARENT
-    trials = [r for r in runs.load("few-shot-choice") if r.model in (r50x3.GROWN, parents)]
+    used, parents = recipe.thumbnail(50).base_lr, grown_figures.PARENT
+    trials = [r for r in runs.load("few-shot-grown-choice") if r.model in (grown_figures.GROWN, parents)]
 
     def accuracies(of):
         return {rate: [r.result["top1"] for r in group] for rate, group in runs.group(of, "base_lr").items()}
@@ -100,7 +110,7 @@ def test_the_thumbnails_rate_is_the_best_of_the_recorded_trials():
 
 def test_the_thumbnails_settings_from_random_weights_are_the_best_of_the_recorded_trials():
     trials = runs.group(
-        runs.load("few-shot-choice", model="R50x3"),
+        runs.load("few-shot-grown-choice", model="R50x3"),
         lambda r: (r.setting["base_lr"], r.setting["resize"], r.setting["examples_per_class"]),
     )
     used = recipe.thumbnail(50, **recipe.THUMBNAIL_FROM_SCRATCH)
