@@ -95,10 +95,10 @@ def test_the_rule_in_words():
     assert {hyperrule.get_resolution((224, 224), "code", arch) for arch in OFFICIAL} == {largest}
     for says in (
         f"96 × 96 pixels are enlarged to {below.resize} and cropped to {below.crop}",
-        f"Larger ones are cropped to {paper.crop}, for R152x4 to {largest.crop}. (The released code: {largest.crop} "
-        "for all networks.)",
+        f"Larger ones are resized to {largest.resize} and cropped to {largest.crop}. (In the paper so for R152x4 only, "
+        f"else {paper.resize} and {paper.crop}.)",
         f"Fewer than {hyperrule.SMALL:,} get {small} steps",
-        f"Fewer than {hyperrule.MEDIUM:,} get {medium:,} steps, more get {large:,}",
+        f"Fewer than {hyperrule.MEDIUM:,} get {medium:,}, more get {large:,}",
         "SGD with momentum 0.9, learning rate 0.003 with three tenfold drops, 512 images a step",
     ):
         assert says in flat, says
@@ -307,7 +307,7 @@ def test_every_work_the_page_rests_on_is_cited():
     "number",
     [
         "lifted the mean by 2.4 points",
-        "a standard deviation of 1.70",
+        "varies by 1.70 (one standard deviation)",
         "88.55%",
         "87.54%",
         "82.3%",
