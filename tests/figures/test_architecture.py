@@ -341,7 +341,7 @@ def test_published_numbers_of_the_prose():
         f"On the 19 tasks of VTAB-1k a ResNet-50 has {TABLE5.values['batch norm']['plain']}% with batch norm and "
         f"{TABLE5.values['group norm']['standardized']}% with BiT's pair",
         f"batch norm reaches {batch['plain']}% and group norm {group['plain']}%",
-        f"With both, accuracy reaches {group['standardized']}%",
+        f"The pair reaches {group['standardized']}%",
         f"with group norm {group['standardized']}% on ILSVRC-2012, without {group['plain']}%",
         f"v1's error rises by {cifar['R1001'][0] - cifar['R164'][0]:.1f} points and v2's falls by "
         f"{cifar['R164'][1] - cifar['R1001'][1]:.1f}",

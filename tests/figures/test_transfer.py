@@ -95,8 +95,8 @@ def test_the_rule_in_words():
     assert {hyperrule.get_resolution((224, 224), "code", arch) for arch in OFFICIAL} == {largest}
     for says in (
         f"96 × 96 pixels are enlarged to {below.resize} and cropped to {below.crop}",
-        f"Larger ones are resized to {largest.resize} and cropped to {largest.crop}. (In the paper so for R152x4 only, "
-        f"else {paper.resize} and {paper.crop}.)",
+        f"Larger ones are resized to {largest.resize} and cropped to {largest.crop}. (The paper gives "
+        f"{paper.resize} and {paper.crop} except for R152x4.)",
         f"Fewer than {hyperrule.SMALL:,} get {small} steps",
         f"Fewer than {hyperrule.MEDIUM:,} get {medium:,}, more get {large:,}",
         "SGD with momentum 0.9, learning rate 0.003 with three tenfold drops, 512 images a step",
