@@ -20,6 +20,7 @@ from pathlib import Path
 
 from docutils import nodes
 from fontTools import subset
+from fontTools.ttLib import TTFont
 from math_core import LatexError, LatexToMathML
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -101,11 +102,31 @@ def visit_block(self: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def level_roots(font: TTFont) -> None:
+    """Make all sizes of the root sign as wide as the smallest.
+
+    Browsers leave every root the room that the widest of its sizes would take, as MathML Core asks for. In this font
+    that is 0.42 em more than the smallest size needs: a blank behind each root, and fractions out of their middle.
+    """
+    table = font["MATH"].table.MathVariants
+    root = font.getBestCmap()[0x221A]
+    sizes = table.VertGlyphConstruction[table.VertGlyphCoverage.glyphs.index(root)]
+    names = {size.VariantGlyph for size in sizes.MathGlyphVariantRecord}
+    names |= {part.glyph for part in sizes.GlyphAssembly.PartRecords}
+    width = font["hmtx"][root][0]
+    for name in names:
+        old, bearing = font["hmtx"][name]
+        font["glyf"][name].coordinates.scale((width / old, 1))
+        font["glyf"][name].recalcBounds(font["glyf"])
+        font["hmtx"][name] = (width, round(bearing * width / old))
+
+
 def font_style_sheet() -> str:
     """Return the style sheet that holds the subset of the math font."""
     source = distribution("ziamath").locate_file("ziamath/fonts/STIXTwoMath-Regular.ttf")
     options = subset.Options(flavor="woff", hinting=False, layout_features=["math", "ssty", "dtls", "flac", "ccmp"])
     font = subset.load_font(str(source), options)
+    level_roots(font)
     cutter = subset.Subsetter(options)
     cutter.populate(unicodes=CHARACTERS)
     cutter.subset(font)
