@@ -79,7 +79,7 @@ with style.use("light"):
     for path, row, (above, below) in zip(new, shares.tolist(), axes.T, strict=True):
         above.imshow(pictures.read(path))
         above.set_axis_off()
-        above.set_title(f"picture {path.stem}", loc="center")
+        above.set_title(f"Picture {path.stem}", loc="center")
         colors = [style.COLOURS["blue" if share == max(row) else "sky"] for share in row]
         below.barh(network.classes, row, color=colors)
         below.set(xlim=(0, 1), xlabel="probability")

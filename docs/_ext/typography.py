@@ -1,8 +1,8 @@
 """Sphinx extension: what a careful setter does to every page alike, so that no writer has to think of it.
 
 Names such as BiT-M and CIFAR-10 are not broken at their hyphen, a bracket stays with the formula behind it, captions
-end in a full stop, and the heads of a table's columns begin with a capital letter, unless they begin with a name that
-has none. A short cell stays on one line, and a table of sentences becomes a list on a phone. A command is broken
+end in a full stop, and the heads of a table's columns and rows begin with a capital letter, unless they begin with a name
+that has none. A short cell stays on one line, and a table of sentences becomes a list on a phone. A command is broken
 between its words only, each of its lines set in.
 """
 
@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 
 #: A name whose last part is a number, a letter, or an architecture: BiT-M-R50x1, CIFAR-10, NASNet-A, top-1.
 NAME = re.compile(r"\b[A-Za-z]+(?:-[A-Z](?![\w])|-\d+[a-zA-Z]?(?![\w])|-R\d+x[\d.]*\d)+")
-#: Names that begin a column's head as they are written, and signs that no capital letter stands for.
+#: Names that begin a column or a row as they are written, and signs that no capital letter stands for.
 AS_WRITTEN = {"bitdoc", "timm", "torchvision", "transformers", "v1", "v2", "float32", "bfloat16"}
 #: Signs of a cell that stays on one line, "128 px" or "not drawn".
 SHORT = 9
@@ -39,15 +39,23 @@ def end_captions(app: Sphinx, doctree: nodes.document) -> None:
             caption += nodes.Text(".")
 
 
+def _begin(entry: nodes.entry) -> None:
+    """Let a cell begin with a capital letter, unless it begins with code, a formula, a quotation or a name."""
+    first = next(iter(entry.findall(nodes.Text)), None)
+    if first is None or isinstance(first.parent, (*_NOT_IN, nodes.emphasis)):
+        return
+    word = re.match(r"[a-z]\w*", first.astext())
+    if word and word[0].isascii() and word[0] not in AS_WRITTEN:
+        first.parent.replace(first, nodes.Text(first[0].upper() + first[1:]))
+
+
 def begin_columns(app: Sphinx, doctree: nodes.document) -> None:
-    """Let the heads of a table's columns begin with a capital letter."""
-    for entry in (entry for head in doctree.findall(nodes.thead) for entry in head.findall(nodes.entry)):
-        first = next(iter(entry.findall(nodes.Text)), None)
-        if first is None or isinstance(first.parent, _NOT_IN):
-            continue
-        word = re.match(r"[a-z][\w]*", first.astext())
-        if word and word[0].isascii() and word[0] not in AS_WRITTEN:
-            first.parent.replace(first, nodes.Text(first[0].upper() + first[1:]))
+    """Let the heads of a table's columns, and the names of its rows, begin with a capital letter."""
+    for head in doctree.findall(nodes.thead):
+        for entry in head.findall(nodes.entry):
+            _begin(entry)
+    for row in (row for body in doctree.findall(nodes.tbody) for row in body.findall(nodes.row)):
+        _begin(row[0])
 
 
 def keep_short_cells(app: Sphinx, doctree: nodes.document) -> None:

@@ -1,4 +1,5 @@
-"""Every figure can be read as the pages show it, wide and narrow: words large enough, whole, and clear of each other.
+"""Every figure can be read as the pages show it, wide and narrow: words large enough, whole, and clear of each other;
+titles begin with a capital letter, labels of axes do not.
 
 A page shows a figure at the size it was drawn, or as wide as its column if that is less. Sizes are in CSS pixels, of
 which an inch has 96.
@@ -7,10 +8,12 @@ which an inch has 96.
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Iterator
 from itertools import combinations
 
 import pytest
+from built_site import docs_module
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -28,6 +31,8 @@ SHOWN = {"narrow": (328, 10.0), "wide": (790, 11.0)}
 RAISED = 0.7
 #: Pixels by which boxes of words may reach into each other: a box has some air around its letters.
 AIR = 1.5
+#: Names that begin a title as they are written.
+AS_WRITTEN = docs_module("_ext/typography").AS_WRITTEN
 
 
 def drawn(id: str, width: str) -> tuple[Figure, list[tuple[Text, Bbox]]]:
@@ -75,6 +80,19 @@ def faults(id: str, width: str) -> Iterator[str]:
     for text, box in found:
         if text.get_bbox_patch() is None and (line := crossing(fig, box)):
             yield f"{text.get_text()!r} stands on {line}"
+    yield from misbegun(fig)
+
+
+def misbegun(fig: Figure) -> Iterator[str]:
+    """Yield titles that begin with a small letter, and labels of axes that begin with a capital one, names aside."""
+    titles = [fig.get_suptitle(), *(ax.get_title(loc=loc) for ax in fig.axes for loc in ("left", "center", "right"))]
+    for title in titles:
+        word = re.match(r"[a-z]\w*", title)
+        if word and word[0] not in AS_WRITTEN:
+            yield f"the title {title!r} begins with a small letter"
+    for label in (label for ax in fig.axes for label in (ax.get_xlabel(), ax.get_ylabel())):
+        if re.match(r"[A-Z][a-z]+(?![\w-])", label):
+            yield f"the label {label!r} of an axis begins with a capital letter"
 
 
 def crossing(fig: Figure, box: Bbox) -> str:
@@ -115,6 +133,7 @@ def test_faults_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ax.text(0.1, 0.6, "small", fontsize=6)
         fig.text(0.95, 0.2, "beyond the edge of the figure", fontsize=10)
         ax.text(0.7, 0.4, "$10^{-3}$", fontsize=9)
+        ax.set(title="small title", xlabel="Step")
         return fig
 
     entry = figures.Entry("bad", bad, "", "")
@@ -126,5 +145,7 @@ def test_faults_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         "'small' is 8.0 pixels",
         "'beyond the edge of the figure' is cut",
         "'$10^{-3}$' is 8.4 pixels",
+        "the title 'small title' begins",
+        "the label 'Step' of an axis begins",
     ):
         assert expected in found

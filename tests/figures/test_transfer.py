@@ -226,7 +226,7 @@ def test_runs_are_drawn_as_medians_and_ranges(no_runs):
 def test_a_missing_series_is_named(no_runs):
     write_ways({"fine-tuned": 40.0, "from scratch": 20.0})
     told = texts(figures.draw("transfer-ways"))
-    assert "not measured yet: linear probe" in told and "fine-tuned" in told
+    assert "Not measured yet: linear probe" in told and "fine-tuned" in told
     assert "--method linear-probe" in figures.registry()["transfer-ways"].caption
 
 
@@ -253,7 +253,7 @@ def test_the_feature_maps_show_every_image_and_the_share_of_like_neighbors(no_ru
     for ax, (when, points) in zip(fig.axes, maps.items(), strict=True):
         drawn = np.concatenate([line.get_xydata() for line in ax.lines])
         assert sorted(map(tuple, drawn)) == sorted(map(tuple, points))
-        assert ax.get_title(loc="left").startswith(f"{when}: ")
+        assert ax.get_title(loc="left").startswith(f"{when.capitalize()}: ")
     (legend,) = fig.legends
     assert [text.get_text() for text in legend.get_texts()] == [f"kind{label}" for label in range(10)]
     assert "17, 46 and 71 percent" in figures.registry()["transfer-features"].alt

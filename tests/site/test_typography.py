@@ -34,16 +34,23 @@ def test_a_name_is_kept_whole_and_a_word_with_a_hyphen_is_not(typography) -> Non
     assert paragraph.astext() == "See BiT-M, BiT-S in (x, and y too", "no word is lost"
 
 
-def test_heads_of_columns_and_captions(typography) -> None:
+def test_heads_of_columns_and_rows_and_captions(typography) -> None:
     def table(*heads: str) -> nodes.table:
         row = nodes.row("", *(nodes.entry("", nodes.paragraph("", head)) for head in heads))
         return nodes.table("", nodes.title("", "What is told"), nodes.tgroup("", nodes.thead("", row), cols=len(heads)))
 
     document = nodes.section("", table("way", "timm", "α", "1", "BiT"))
+    quoted = nodes.paragraph("", "", nodes.emphasis("", "out of memory"))
+    code = nodes.paragraph("", "", nodes.literal("", "stride"))
+    rows = [[nodes.paragraph("", "linear probe"), nodes.paragraph("", "left as it is")], [quoted], [code]]
+    body = nodes.tbody("", *(nodes.row("", *(nodes.entry("", cell) for cell in row)) for row in rows))
+    document += nodes.table("", nodes.tgroup("", body, cols=2))
     typography.begin_columns(None, document)
     typography.end_captions(None, document)
     typography.end_captions(None, document)
-    assert [entry.astext() for entry in document.findall(nodes.entry)] == ["Way", "timm", "α", "1", "BiT"]
+    cells = [entry.astext() for entry in document.findall(nodes.entry)]
+    assert cells[:5] == ["Way", "timm", "α", "1", "BiT"]
+    assert cells[5:] == ["Linear probe", "left as it is", "out of memory", "stride"]
     assert next(iter(document.findall(nodes.title))).astext() == "What is told."
 
 
@@ -59,11 +66,15 @@ def test_a_command_is_marked_and_copied_as_it_was(typography) -> None:
     assert [word.get_text() for word in page.select(".word")][:3] == ["bitdoc", "look", "my_pictures"]
 
 
-def test_captions_end_in_a_sign_and_heads_begin_with_a_capital(pages: Pages) -> None:
+def test_captions_end_in_a_sign_and_heads_of_columns_and_rows_begin_with_a_capital(pages: Pages) -> None:
     captions = {tag.get_text().rstrip("#") for page in pages.values() for tag in page.select("article .caption-text")}
     assert len(captions) > 40
     assert not [told for told in captions if not told.endswith((".", "?", "!", ":"))]
     heads = {tag.get_text().strip() for page in pages.values() for tag in page.select("article table.table thead th")}
+    for cell in (tag for page in pages.values() for tag in page.select("article table.table tbody tr > :first-child")):
+        first = next((text for text in cell.find_all(string=True) if text.strip()), None)
+        if first is not None and not first.find_parent(["code", "em", "math"]):
+            heads.add(cell.get_text().strip())
     kept = docs_module("_ext/typography").AS_WRITTEN
     assert not [head for head in heads if re.match(r"[a-z]", head) and re.match(r"\w+", head)[0] not in kept]
 

@@ -173,10 +173,10 @@ def draw_gradients() -> Figure:
         style.plain(ax.yaxis)
         ax.minorticks_off()
         ax.grid(axis="y")
-    whole.set_title("whole gradient: grows faster in v1")
+    whole.set_title("Whole gradient: grows faster in v1")
     whole.set_ylabel("norm, last block = 1")
     whole.set_ylim(0.5, 2e4)
-    clean.set_title("along the shortcuts: level in v2")
+    clean.set_title("Along the shortcuts: level in v2")
     clean.set_ylim(1.5e-3, 4)
     _mark_third_stage(clean)
     return fig

@@ -75,7 +75,7 @@ def draw_padding() -> Figure:
     fig, (left, right) = style.new(7.2, 3.4, 1, 2, (5.8, 1), gridspec_kw={"wspace": 0.08})
     style.headline(fig, "Wrong padding changes the rim, and moves the features of small images most")
     differs, _ = _padding_effect(64)
-    left.set_title("outputs of the root that differ, %")
+    left.set_title("Outputs of the root that differ, %")
     picture = left.pcolormesh(100 * differs, cmap="cividis", edgecolors="face")
     left.invert_yaxis()
     left.set(aspect="equal", xlabel="column", ylabel="row", xticks=[0, 8, 16], yticks=[0, 8, 16])
@@ -86,6 +86,6 @@ def draw_padding() -> Figure:
         right.plot([side] * len(points), points, "o", color=style.COLOURS["orange"], alpha=0.6)
     right.plot(sides, [sum(points) / len(points) for points in changes], color=style.COLOURS["orange"])
     right.set(ylim=(0, None), xticks=sides, xlabel="side of the image, pixels")
-    right.set_title("relative change of the features, %")
+    right.set_title("Relative change of the features, %")
     right.grid(axis="y")
     return fig

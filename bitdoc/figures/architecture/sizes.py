@@ -126,10 +126,10 @@ def draw_strip() -> Figure:
             axes[0].annotate(
                 "", (0.08, y - 0.25), (0.08, y - 0.75), arrowprops={"arrowstyle": "-|>", "color": style.ink()}
             )
-    title = style.by_width("part and its output\n(channels × height × width)", "part, its output\n(C × H × W)")
+    title = style.by_width("Part and its output\n(channels × height × width)", "Part, its output\n(C × H × W)")
     axes[0].set_title(title, fontsize=size)
-    _draw_shares(axes[1], [row.parameters / 1e6 for row in rows], "parameters", "M")
-    _draw_shares(axes[2], [row.operations / 1e9 for row in rows], "multiply-adds", "G")
+    _draw_shares(axes[1], [row.parameters / 1e6 for row in rows], "Parameters", "M")
+    _draw_shares(axes[2], [row.operations / 1e9 for row in rows], "Multiply-adds", "G")
     axes[0].set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))
     axes[0].axis("off")
     return fig

@@ -64,7 +64,7 @@ def still() -> Figure:
     headline(fig, f"Pre-training lets ten pictures name {right['pre-trained features']} of 200 others")
     left.imshow(pictures.reshape(2, 5, 32, 32, 3).swapaxes(1, 2).reshape(64, 160, 3))
     left.set_axis_off()
-    left.set_title("ten labeled pictures")
+    left.set_title("Ten labeled pictures")
     ground = {"fc": ink("paper"), "ec": "none", "pad": 0.5}
     for row, (name, colour) in enumerate(_BARS.items()):
         ax.barh(row, right[name], color=COLOURS[colour], height=0.42)

@@ -144,8 +144,8 @@ def curves() -> Figure:
         empty_place(fig.add_subplot(grid[1, :]), COMMAND)
         return fig
     left, right = (fig.add_subplot(grid[place]) for place in style.by_width(((1, 0), (1, 1)), ((1, 0), (2, 0))))
-    _shares(left, "background", f"background: {hardest(2.0):.0f}% of the loss\nin the hardest 1% at γ = 2")
-    _shares(right, "objects", f"objects: {hardest(2.0, kind='objects'):.0f}% of the loss\nin the hardest 1% at γ = 2")
+    _shares(left, "background", f"Background: {hardest(2.0):.0f}% of the loss\nin the hardest 1% at γ = 2")
+    _shares(right, "objects", f"Objects: {hardest(2.0, kind='objects'):.0f}% of the loss\nin the hardest 1% at γ = 2")
     left.set_ylabel("share of their loss, %")
     right.set_ylabel(style.by_width("", "share of their loss, %"))
     return fig
@@ -160,7 +160,7 @@ def _losses(ax: Axes) -> None:
         name = f"γ = {gamma:g}" + (", cross-entropy" if gamma == 0 else "")
         ax.text(0.03, 0.42 - 0.095 * row, name, color=ink, fontsize=style.by_width(10, 9), transform=ax.transAxes)
     ax.set(yscale="log", xlim=(0, 1), ylim=(1e-4, 6), xlabel="probability of the true answer", ylabel="loss")
-    ax.set_title("one answer")
+    ax.set_title("One answer")
     style.plain(ax.yaxis)
     ax.minorticks_off()
     ax.grid(axis="y")

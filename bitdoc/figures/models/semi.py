@@ -123,7 +123,7 @@ def spreading() -> Figure:
     style.headline(fig, "Unlabeled points show where the classes run")
     for ax, (title, guess) in zip(axes, guesses().items(), strict=True):
         _draw_guess(ax, guess)
-        ax.set_title(f"{title}: {_accuracy(guess):.1f}% right")
+        ax.set_title(f"{title.capitalize()}: {_accuracy(guess):.1f}% right")
     return fig
 
 

@@ -119,8 +119,8 @@ def circle() -> Figure:
     """Draw the path of a standardized filter without and with decay, and the angle of its steps."""
     fig, (left, middle, right) = style.new(7.2, 3.1, 1, 3, (7.0, 1))
     style.headline(fig, "Without decay a standardized filter grows, and each step turns it less")
-    _path(left, 0, "no decay: it lengthens")
-    _path(middle, DECAY, "decay: its length settles")
+    _path(left, 0, "No decay: it lengthens")
+    _path(middle, DECAY, "Decay: its length settles")
     for decay, line, name in ((0, "--", "no decay"), (DECAY, "-", "decay")):
         angles = smoothed(walk(RATE, decay, True).angles)
         right.plot(range(1, STEPS + 1), angles, line, color=style.COLOURS["orange"], linewidth=1.5)
@@ -129,7 +129,7 @@ def circle() -> Figure:
             STEPS, height, name, ha="right", va="center", fontsize=9.5, color=style.words(style.COLOURS["orange"])
         )
     right.axhline(balance(RATE, DECAY), color=style.ink(), linestyle=":", linewidth=1)
-    right.set(yscale="log", xlabel="step", title="degrees a step turns it", xlim=(1, STEPS), ylim=(0.8, 30))
+    right.set(yscale="log", xlabel="step", title="Degrees a step turns it", xlim=(1, STEPS), ylim=(0.8, 30))
     right.set_yticks((1, 3, 10, 30), ("1°", "3°", "10°", "30°"))
     right.minorticks_off()
     return fig

@@ -86,10 +86,10 @@ def depth() -> Figure:
         style.label(left, place, expected_scale(start, place), start, ink, **nudge)
         right.plot(layers, scales(start, "batch"), color=style.COLOURS["blue"])
         right.plot(layers, scales(start, "group"), "o", color=style.COLOURS["orange"], mfc="none", ms=6)
-    left.set(yscale="log", xlabel="layer", ylabel="size of activations (rms)", title="without a norm")
+    left.set(yscale="log", xlabel="layer", ylabel="size of activations (rms)", title="Without a norm")
     left.set_yticks([1e4, 1, 1e-4, 1e-8], ["10,000", "1", "1/10,000", "1/100 million"])
     left.minorticks_off()
-    right.set(xlabel="layer", title="with a norm")
+    right.set(xlabel="layer", title="With a norm")
     right.text(LAYERS / 2, 6, "all three starts, batch or group norm", ha="center", fontsize=9)
     for ax in (left, right):
         ax.set_xticks(range(0, LAYERS + 1, 5))
@@ -265,8 +265,8 @@ def batch_mates() -> Figure:
     style.headline(fig, "Batch norm's answer depends on the company, group norm's does not")
     _strip(left, "batch", "blue")
     _strip(right, "group", "orange")
-    left.set(title="batch norm: 8 answers", ylabel="value")
-    right.set(title="group norm: 1 answer, 8 times")
+    left.set(title="Batch norm: 8 answers", ylabel="value")
+    right.set(title="Group norm: 1 answer, 8 times")
     return fig
 
 

@@ -91,8 +91,8 @@ def batch_size() -> Figure:
     style.headline(fig, "Batch norm is last at a batch of 2, group norm alone at the largest")
     _sweep(left, sweep.VARIANTS, sweep.BATCHES, swept)
     _sweep(right, equal.VARIANTS, equal.BATCHES, updated)
-    left.set(ylabel="test accuracy, %", title="every image once")
-    right.set(ylabel=style.by_width("", "test accuracy, %"), title="the same number of updates")
+    left.set(ylabel="test accuracy, %", title="Every image once")
+    right.set(ylabel=style.by_width("", "test accuracy, %"), title="The same number of updates")
     return fig
 
 
@@ -183,8 +183,8 @@ def trained() -> Figure:
         ax.set(xlabel="layer", xlim=(1, len(layers) + style.by_width(2.4, 2.9)))
         ax.set_xticks(layers)
     panels[1].set_yticks((0, 5, 10, 15))
-    panels[0].set(ylabel="offset of a channel", title="offset")
-    panels[1].set(ylabel="channels stuck, %", title="stuck channels: most with GN alone")
+    panels[0].set(ylabel="offset of a channel", title="Offset")
+    panels[1].set(ylabel="channels stuck, %", title="Stuck channels: most with GN alone")
     return fig
 
 

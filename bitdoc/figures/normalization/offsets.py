@@ -125,13 +125,13 @@ def offset() -> Figure:
         one, ink = forward(name), style.COLOURS["orange"]
         left.plot(one.push, one.mean, "o", color=ink, mfc=ink if fill else "none", ms=4, alpha=0.8)
     left.axline((0, 0), slope=1, color=style.ink(), linewidth=0.8, linestyle=":", zorder=0)
-    left.set(xlabel="sum of weights × mean input", ylabel="mean of the channel", title="a filter's sum pushes it")
+    left.set(xlabel="sum of weights × mean input", ylabel="mean of the channel", title="A filter's sum pushes it")
     left.annotate("GN", (0.75, 0.75), (0.35, 1.05), color=style.COLOURS["orange"], fontsize=9.5)
     left.text(0.2, -0.3, "GN + WS", color=style.COLOURS["orange"], fontsize=9.5)
     _lines(middle, "offset", 1, {"GN": (11, 0.8), "GN + WS": (13, 0.11), "BN": (4, -0.065)})
     middle.set(ylabel="offset of a channel", title="GN leaves the offset", ylim=(-0.12, 0.95))
     _lines(right, "stuck", 100, {"GN": (4.5, 17), "GN + WS": (14, -2.3), "BN": (4, -2.3)})
-    right.set(ylabel="channels stuck, %", title="and channels get stuck", ylim=(-4, 40))
+    right.set(ylabel="channels stuck, %", title="Channels get stuck", ylim=(-4, 40))
     return fig
 
 

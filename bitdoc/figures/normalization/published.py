@@ -111,8 +111,8 @@ def bit_tables() -> Figure:
                 ax.text(place + 0.09, number, f"{number:.{digits}f} {word}", color=colour, va=side, fontsize=9.5)
         ax.set_xticks((0, 1), list(table.values))
         ax.set(xlim=(-0.35, 1.75))
-    panels[0].set(ylabel="top-1 accuracy, %", title="from scratch, batch 4,096", ylim=(69.2, 77))
-    panels[1].set(ylabel="mean accuracy, %", title="transfer to VTAB-1k", ylim=(66.2, 71))
+    panels[0].set(ylabel="top-1 accuracy, %", title="From scratch, batch 4,096", ylim=(69.2, 77))
+    panels[1].set(ylabel="mean accuracy, %", title="Transfer to VTAB-1k", ylim=(66.2, 71))
     return fig
 
 

@@ -124,7 +124,7 @@ def ways() -> Figure:
     ax.minorticks_off()
     ax.grid(axis="y")
     if missing:
-        ax.set_title(style.wrapped("not measured yet: " + ", ".join(missing)))
+        ax.set_title(style.wrapped("Not measured yet: " + ", ".join(missing)))
     else:
         style.headline(fig, "With few images, pre-trained weights lead at every number")
     return fig
@@ -209,7 +209,7 @@ def features() -> Figure:
     style.headline(fig, "Pre-training, then fine-tuning draw images of one class together")
     for ax, when in zip(axes, WHEN, strict=True):
         _draw_map(ax, record, when)
-        ax.set_title(f"{when}: {record.result['agreement'][when]:.0f}%")
+        ax.set_title(f"{when.capitalize()}: {record.result['agreement'][when]:.0f}%")
     handles = axes[0].get_legend_handles_labels()
     columns = style.by_width(5, 3)
     fig.legend(*handles, loc="outside lower center", ncols=columns, fontsize=9, markerscale=1.4, columnspacing=1)
