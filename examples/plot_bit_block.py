@@ -20,7 +20,8 @@ from bitdoc.network.resnet import PreActBottleneck, conv, norm
 
 bit = PreActBottleneck(256, 256, 1, norm("group"), conv(standardized=True))
 for box in walk(bit, (256, 32, 32)):
-    print(f"line {box.line:3d}   {box.label:14s} {box.detail:6s} {'x'.join(map(str, box.shape))}")
+    shape = "x".join(map(str, box.shape))
+    print(f"line {box.line:3d}   {box.label:14s} {box.detail:6s} {shape}")
 
 # %%
 # The book's own picture: the blocks of ResNet v1, of v2 (as in its authors' code for CIFAR) and of BiT. Blue is the way

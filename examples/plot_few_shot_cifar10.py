@@ -9,12 +9,14 @@ package. With no arguments it draws from the cached runs in seconds; ``--run`` m
 
 .. code-block:: bash
 
-   python examples/plot_few_shot_cifar10.py                                      # draw from the cache
-   python examples/plot_few_shot_cifar10.py --run --model BiT-T-R26x0.5          # a laptop: the model that is shipped
-   python examples/plot_few_shot_cifar10.py --run --model R26x0.5                # the same network from random weights
-   python examples/plot_few_shot_cifar10.py --run --model BiT-T-R50x3 --compile  # a CUDA card: R50x3 from the start
-   python examples/plot_few_shot_cifar10.py --run --model BiT-M-R50x3            # a CUDA card: the paper's weights
-   python examples/plot_few_shot_cifar10.py --check                              # repeat one cached run and compare
+   python examples/plot_few_shot_cifar10.py          # draw
+   python examples/plot_few_shot_cifar10.py --check  # repeat one run and compare
+   # on a laptop: the network that is shipped, and the same from random weights
+   python examples/plot_few_shot_cifar10.py --run --model BiT-T-R26x0.5
+   python examples/plot_few_shot_cifar10.py --run --model R26x0.5
+   # on a CUDA card: R50x3 from the start, and with the paper's weights
+   python examples/plot_few_shot_cifar10.py --run --model BiT-T-R50x3 --compile
+   python examples/plot_few_shot_cifar10.py --run --model BiT-M-R50x3
 """
 
 # %%
@@ -27,7 +29,7 @@ from bitdoc import figures
 from bitdoc.studies.fewshot import make_runs
 from bitdoc.training import command, recipe
 
-parser = command.Parser(description="Few-shot transfer to CIFAR-10: Fig. 6 of the BiT paper.")
+parser = command.Parser(description="Few-shot transfer to CIFAR-10: the paper's Fig. 6.")
 make_runs.arguments(parser)
 parser.add_argument(
     "--output",
@@ -37,7 +39,8 @@ parser.add_argument(
 )
 flags = parser.parse_args()
 status = make_runs.command(flags)
-if status or flags.dry_run or int(os.environ.get("RANK", 0)):  # of several processes one draws
+# Of several processes one draws.
+if status or flags.dry_run or int(os.environ.get("RANK", 0)):
     raise SystemExit(status)
 
 # %%
@@ -64,6 +67,7 @@ wide
 
 if "__file__" in globals():
     output = flags.output
-    for path, drawn in {output: figure, output.with_stem(f"{output.stem}_r50x3"): wide}.items():
+    beside = output.with_stem(f"{output.stem}_r50x3")
+    for path, drawn in ((output, figure), (beside, wide)):
         drawn.savefig(path)
         print(f"saved {path}")

@@ -21,7 +21,8 @@ from bitdoc.training import hyperrule
 
 parser = argparse.ArgumentParser(description="What BiT-HyperRule says about a task.")
 parser.add_argument("--examples", type=int, help="labeled training images in all")
-parser.add_argument("--size", type=int, nargs=2, default=(224, 224), metavar=("HEIGHT", "WIDTH"), help="of an image")
+sides = {"nargs": 2, "default": (224, 224), "metavar": ("HEIGHT", "WIDTH")}
+parser.add_argument("--size", type=int, **sides, help="of an image")
 flags = parser.parse_args()
 
 tasks = {
@@ -43,13 +44,12 @@ path = figures.draw("rule-path")
 # The answers for the paper's tasks. A step is always 512 images, so a small task is seen many times: the 10 images of
 # the first row more than 25,000 times each, under random crops and mirrors.
 
-print(f"{'task':22} {'size':7} {'resize':>6} {'crop':>5} {'steps':>7} {'MixUp':>6} {'passes':>9}")
+print("task                   size    resize  crop   steps  MixUp    passes")
 for name, (examples, size) in tasks.items():
-    resolution, steps = hyperrule.get_resolution(size), hyperrule.get_schedule(examples)[-1]
-    print(
-        f"{name:22} {hyperrule.task_size(examples):7} {resolution.resize:6} {resolution.crop:5} {steps:7,} "
-        f"{hyperrule.get_mixup(examples):6} {steps * 512 / examples:9,.1f}"
-    )
+    kind, (resize, crop) = hyperrule.task_size(examples), hyperrule.get_resolution(size)
+    steps, mixup = hyperrule.get_schedule(examples)[-1], hyperrule.get_mixup(examples)
+    passes = steps * 512 / examples
+    print(f"{name:22} {kind:7} {resize:6} {crop:5} {steps:7,} {mixup:6} {passes:9,.1f}")
 
 # %%
 # The learning rate rises over the warm-up and then falls tenfold three times. The very first step has rate 0, and a
@@ -57,7 +57,9 @@ for name, (examples, size) in tasks.items():
 
 for step in (0, 50, 100, 200, 201, 301, 401, 499, 500):
     lr = hyperrule.get_lr(step, examples=100)
-    print(f"step {step:3}: {'training is over' if lr is None else f'learning rate {lr:g}'}")
+    print(
+        f"step {step:3}:", "training is over" if lr is None else f"learning rate {lr:g}"
+    )
 
 # %%
 # The paper's text and the code agree on medium and large tasks but for the warm-up, and differ on small ones.

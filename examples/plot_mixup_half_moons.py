@@ -8,7 +8,7 @@ trains long enough to learn them by heart. The runs are kept with the package; t
 .. code-block:: bash
 
    python examples/plot_mixup_half_moons.py          # draw
-   python examples/plot_mixup_half_moons.py --run    # measure what has no record yet, two seconds a run
+   python examples/plot_mixup_half_moons.py --run    # measure the rest, 2 s a run
 """
 
 import argparse
@@ -19,7 +19,7 @@ from bitdoc.studies import sweeping
 from bitdoc.studies.mixup import half_moons
 
 parser = argparse.ArgumentParser(description="What does MixUp do to a decision boundary?")
-parser.add_argument("--run", action="store_true", help="measure what has no record yet (default: draw only)")
+parser.add_argument("--run", action="store_true", help="measure what has no record yet")
 flags = parser.parse_args()
 status = sweeping.command(half_moons.plan(), half_moons.make) if flags.run else 0
 if status:
@@ -43,10 +43,11 @@ curves = figures.draw("mixup-moons-curves")
 # confidence of one half.
 
 for alpha in (0.0, 1.0):
-    trained = half_moons.train(half_moons.Run(alpha, half_moons.FLIPPED, seed=0), steps=150)
+    run = half_moons.Run(alpha, half_moons.FLIPPED, seed=0)
+    trained = half_moons.train(run, steps=150)
     fresh = half_moons.right(trained, *half_moons.fresh_points(0))
     halfway = half_moons.halfway_confidence(trained)
-    print(f"alpha {alpha:g}   right on fresh points {fresh:.1f}%   confidence halfway {halfway:.2f}")
+    print(f"alpha {alpha:g}   right {fresh:.1f}%   confidence halfway {halfway:.2f}")
 
 # %%
 # Run as a script, the example saves its figures.

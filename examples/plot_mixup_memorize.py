@@ -8,9 +8,9 @@ minute of one CPU core:
 
 .. code-block:: bash
 
-   python examples/plot_mixup_memorize.py                               # draw
-   python examples/plot_mixup_memorize.py --run --datadir DIR           # measure what has no record yet
-   python examples/plot_mixup_memorize.py --run --datadir DIR --only 1/2 # one half of it, for one of two processes
+   python examples/plot_mixup_memorize.py                                # draw
+   python examples/plot_mixup_memorize.py --run --datadir DIR            # measure the rest
+   python examples/plot_mixup_memorize.py --run --datadir DIR --only 1/2 # a half of it
 """
 
 import argparse
@@ -21,10 +21,13 @@ from bitdoc.records import runs
 from bitdoc.studies import sweeping
 from bitdoc.studies.mixup import memorize
 
-parser = argparse.ArgumentParser(description="Does MixUp help a network that memorizes its images?")
-parser.add_argument("--run", action="store_true", help="measure what has no record yet (default: draw only)")
-parser.add_argument("--only", metavar="I/N", help="make only every N-th run, starting from the I-th (1 to N)")
-parser.add_argument("--datadir", help=f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)")
+parser = argparse.ArgumentParser(description="Does MixUp help a network that memorizes?")
+parser.add_argument("--run", action="store_true", help="measure what has no record yet")
+parser.add_argument(
+    "--only", metavar="I/N", help="every N-th run, from the I-th on (1 to N)"
+)
+where = f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)"
+parser.add_argument("--datadir", help=where)
 flags = parser.parse_args()
 make = partial(memorize.record, datadir=flags.datadir)
 status = sweeping.command(memorize.plan(), make, flags.only) if flags.run else 0

@@ -27,7 +27,8 @@ print(tuple(x.shape), y.tolist())
 
 mixed_x, mixed_y = mix(x, 0.7, partner), mix(y, 0.7, partner)
 for row in mixed_y:
-    print(", ".join(f"{share:.1f} {name}" for share, name in zip(row, NAMES, strict=True)))
+    shares = zip(row, NAMES, strict=True)
+    print(", ".join(f"{share:.1f} {name}" for share, name in shares))
 
 # %%
 # Six weights, from the pure cat to the pure cup.

@@ -9,8 +9,8 @@ without MixUp, with right and with random labels. With no arguments it reads the
 .. code-block:: bash
 
    python examples/plot_mixup_study.py                                # from the cache
-   python examples/plot_mixup_study.py --run --datadir DIR            # measure what has no record yet
-   python examples/plot_mixup_study.py --run --datadir DIR --only 1/2 # one half of it, for one of two processes
+   python examples/plot_mixup_study.py --run --datadir DIR            # measure the rest
+   python examples/plot_mixup_study.py --run --datadir DIR --only 1/2 # a half of it
 """
 
 # %%
@@ -25,10 +25,13 @@ from bitdoc.records import runs
 from bitdoc.studies import sweeping
 from bitdoc.studies.mixup import study
 
-parser = argparse.ArgumentParser(description="When does MixUp help a small network on CIFAR-10?")
-parser.add_argument("--run", action="store_true", help="measure what has no record yet (default: draw only)")
-parser.add_argument("--only", metavar="I/N", help="make only every N-th run, starting from the I-th (1 to N)")
-parser.add_argument("--datadir", help=f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)")
+parser = argparse.ArgumentParser(description="When does MixUp help a small network?")
+parser.add_argument("--run", action="store_true", help="measure what has no record yet")
+parser.add_argument(
+    "--only", metavar="I/N", help="every N-th run, from the I-th on (1 to N)"
+)
+where = f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)"
+parser.add_argument("--datadir", help=where)
 flags = parser.parse_args()
 make = partial(study.record, datadir=flags.datadir)
 status = sweeping.command(study.plan(), make, flags.only) if flags.run else 0

@@ -8,6 +8,7 @@ compute.
 """
 
 import torch
+from torch import nn
 
 from bitdoc import figures
 from bitdoc.network import norms
@@ -27,16 +28,21 @@ group = norms.normalize(x.reshape(8, 3, 2, 4, 4), axes=(2, 3, 4)).reshape(x.shap
 # %%
 # PyTorch's layers, without their learned scale and offset, compute the same:
 
-print("batch   ", torch.allclose(batch, torch.nn.BatchNorm2d(6, affine=False)(x), atol=1e-5))
-print("layer   ", torch.allclose(layer, torch.nn.LayerNorm((6, 4, 4), elementwise_affine=False)(x), atol=1e-5))
-print("instance", torch.allclose(instance, torch.nn.InstanceNorm2d(6)(x), atol=1e-5))
-print("group   ", torch.allclose(group, torch.nn.GroupNorm(3, 6, affine=False)(x), atol=1e-5))
+layers = {
+    "batch": (batch, nn.BatchNorm2d(6, affine=False)),
+    "layer": (layer, nn.LayerNorm((6, 4, 4), elementwise_affine=False)),
+    "instance": (instance, nn.InstanceNorm2d(6)),
+    "group": (group, nn.GroupNorm(3, 6, affine=False)),
+}
+for name, (ours, theirs) in layers.items():
+    print(f"{name:8}", torch.allclose(ours, theirs(x), atol=1e-5))
 
 # %%
 # Group norm's extremes are layer norm and instance norm:
 
-print("one group is layer norm:", torch.allclose(norms.group_norm(x, groups=1), layer))
-print("one channel a group is instance norm:", torch.allclose(norms.group_norm(x, groups=6), instance))
+one, six = norms.group_norm(x, groups=1), norms.group_norm(x, groups=6)
+print("one group is layer norm:", torch.allclose(one, layer))
+print("one channel a group is instance norm:", torch.allclose(six, instance))
 
 # %%
 # Exchange one image of the batch, and look at the outputs of the other seven. Only batch norm lets them know:
@@ -44,16 +50,18 @@ print("one channel a group is instance norm:", torch.allclose(norms.group_norm(x
 changed = x.clone()
 changed[0] = torch.randn(6, 4, 4, generator=torch.Generator().manual_seed(1))
 for name, norm in (("batch norm", norms.batch_norm), ("layer norm", norms.layer_norm)):
-    print(f"{name}: the others move by up to {(norm(changed) - norm(x))[1:].abs().max():.3f}")
+    moved = (norm(changed) - norm(x))[1:].abs().max()
+    print(f"{name}: the others move by up to {moved:.3f}")
 
 # %%
 # Weight standardization is the same arithmetic on something else: each filter of a convolution gets mean 0 and standard
 # deviation 1 over all its weights.
 
-filters = torch.nn.Conv2d(6, 16, kernel_size=3).weight.detach()
+filters = nn.Conv2d(6, 16, kernel_size=3).weight.detach()
 standardized = norms.standardize(filters)
-print("means:", torch.allclose(standardized.mean((1, 2, 3)), torch.zeros(16), atol=1e-6))
-print("standard deviations:", torch.allclose(standardized.std((1, 2, 3), correction=0), torch.ones(16)))
+means, spreads = standardized.mean((1, 2, 3)), standardized.std((1, 2, 3), correction=0)
+print("means:", torch.allclose(means, torch.zeros(16), atol=1e-6))
+print("standard deviations:", torch.allclose(spreads, torch.ones(16)))
 
 # %%
 # The worked example of the page: the framed 8 becomes four different numbers in four different sets.

@@ -6,10 +6,10 @@ Wu and He's group-norm paper made its case with a figure: with fewer images in a
 norm does not. Here it is in miniature, with and without weight standardization. A second study gives three of the
 networks the same number of updates at every batch size and opens them: how far does a channel stand from zero behind
 its norm? The page draws from cached runs in seconds. ``--run`` measures what the folder ``BITDOC_RESULTS`` lacks, and
-goes on where it stopped::
+goes on where it stopped: about 1½ hours of one core for the first study, ten minutes for the second::
 
-    python examples/plot_norm_batch_size.py --run batch-size --datadir data      # about 1½ hours of one core
-    python examples/plot_norm_batch_size.py --run equal-updates --datadir data   # about ten minutes of one core
+    python examples/plot_norm_batch_size.py --run batch-size --datadir data
+    python examples/plot_norm_batch_size.py --run equal-updates --datadir data
 """
 
 import argparse
@@ -20,8 +20,11 @@ from bitdoc.records import runs
 from bitdoc.studies.normalization import batch_size as sweep
 from bitdoc.studies.normalization import equal_updates as equal
 
-parser = argparse.ArgumentParser(description="Batch norm, group norm and the size of the batch.")
-parser.add_argument("--run", choices=("batch-size", "equal-updates"), help="measure this study instead of only drawing")
+parser = argparse.ArgumentParser(
+    description="Batch norm, group norm, and the batch size."
+)
+studies = ("batch-size", "equal-updates")
+parser.add_argument("--run", choices=studies, help="measure this study first")
 parser.add_argument("--datadir", help="folder that holds cifar10-jpeg (or CIFAR-10)")
 arguments = parser.parse_args()
 
@@ -50,7 +53,8 @@ accuracy = figures.draw("norm-batch-size-measured")
 for name, records in runs.group(runs.load(sweep.BATCH_SIZE), sweep.variant).items():
     for batch, group in runs.group(records, "batch").items():
         scores = sorted(record.result["top1"] for record in group)
-        print(f"{name:8} batch {batch:3}   {scores[len(scores) // 2]:.1f} %   ({scores[0]:.1f} to {scores[-1]:.1f})")
+        middle, low, high = scores[len(scores) // 2], scores[0], scores[-1]
+        print(f"{name:8} batch {batch:3}   {middle:.1f} %   ({low:.1f} to {high:.1f})")
 
 # %%
 # And with equal updates: chosen learning rate, mean of the seeds, and their range.
@@ -61,7 +65,8 @@ for name in equal.VARIANTS:
         scores = [record.result["top1"] for record in records]
         if scores:
             told = f"{mean(scores):.1f} %   ({min(scores):.1f} to {max(scores):.1f})"
-            print(f"{name:8} batch {batch:3}  rate {records[0].setting['lr']:<5g}  {told}")
+            rate = records[0].setting["lr"]
+            print(f"{name:8} batch {batch:3}  rate {rate:<5g}  {told}")
 
 # %%
 # Inside the networks that were trained with the largest batch: group norm alone leaves a channel its offset.
@@ -83,4 +88,5 @@ for experiment in (sweep.BATCH_SIZE, equal.EXPERIMENT):
 # Run as a script, the example saves its figures.
 
 if "__file__" in globals():
-    figures.save(norm_batch_size=accuracy, norm_offset_trained=inside, norm_offset=untrained)
+    figures.save(norm_batch_size=accuracy, norm_offset=untrained)
+    figures.save(norm_offset_trained=inside)

@@ -59,7 +59,8 @@ by_count: dict[int, list[float]] = {}
 for count, accuracy in zip(record.curve["examples"], record.curve["top1"], strict=True):
     by_count.setdefault(count, []).append(accuracy)
 for count, accuracies in by_count.items():
-    print(f"{count:4} training pictures: {', '.join(f'{accuracy:.1f} %' for accuracy in accuracies)}")
+    told = ", ".join(f"{accuracy:.1f} %" for accuracy in accuracies)
+    print(f"{count:4} training pictures: {told}")
 
 # %%
 # ``bitdoc.load`` returns the network with the names of its classes and the way it wants its pictures.
@@ -73,21 +74,24 @@ with torch.no_grad():
 # Each new picture, and how sure the network is of each class. Five are few, and may be lucky ones: what to expect of
 # the next hundred is the accuracy above, with its interval.
 
-named = sum(network.classes[row.argmax()] == sample.CLASSES[n] for n, row in enumerate(shares))
+answers = [network.classes[row.argmax()] for row in shares]
+named = sum(said == true for said, true in zip(answers, sample.CLASSES, strict=True))
 with style.use("light"):
-    answers, axes = style.new(7.2, 3.6, rows=2, columns=len(new))
+    picture, axes = style.new(7.2, 3.6, rows=2, columns=len(new))
     for path, row, (above, below) in zip(new, shares.tolist(), axes.T, strict=True):
         above.imshow(pictures.read(path))
         above.set_axis_off()
         above.set_title(f"Picture {path.stem}", loc="center")
-        colors = [style.COLOURS["blue" if share == max(row) else "sky"] for share in row]
+        blue, sky = style.COLOURS["blue"], style.COLOURS["sky"]
+        colors = [blue if share == max(row) else sky for share in row]
         below.barh(network.classes, row, color=colors)
         below.set(xlim=(0, 1), xlabel="probability")
         below.invert_yaxis()
         if below is not axes[1, 0]:
             below.set_yticks([])
-    answers.suptitle(f"Of {len(new)} new pictures {named} are named right", x=0.02, ha="left")
-answers
+    told = f"Of {len(new)} new pictures {named} are named right"
+    picture.suptitle(told, x=0.02, ha="left")
+picture
 
 # %%
 # Run as a script, the example saves its figure. In earnest one would give ``probe`` a larger network,
@@ -95,4 +99,4 @@ answers
 
 room.cleanup()
 if "__file__" in globals():
-    figures.save(own_pictures=answers)
+    figures.save(own_pictures=picture)

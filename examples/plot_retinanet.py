@@ -8,7 +8,7 @@ learns to find rectangles.
 .. code-block:: bash
 
    python examples/plot_retinanet.py          # draw from the cached run
-   python examples/plot_retinanet.py --run    # train the small detector again, in some minutes
+   python examples/plot_retinanet.py --run    # train the small detector: minutes
 """
 
 # %%
@@ -25,8 +25,8 @@ from bitdoc.records import runs
 from bitdoc.studies.models import rectangles
 
 parser = argparse.ArgumentParser(description="RetinaNet on a BiT backbone.")
-parser.add_argument("--run", action="store_true", help="train the small detector and keep the record")
-parser.add_argument("--output", default="retinanet.png", help="where the last figure is saved, run as a script")
+parser.add_argument("--run", action="store_true", help="train the small detector anew")
+parser.add_argument("--output", default="retinanet.png", help="for the last figure")
 flags = parser.parse_args()
 
 with torch.device("meta"):
@@ -52,7 +52,8 @@ anchors = figures.draw("retinanet-anchors")
 # The task of the small detector: one to four bright rectangles on noise, upright or lying.
 
 images, targets = rectangles.draw(2, 128, torch.Generator().manual_seed(0))
-print(targets)
+for target in targets:
+    print(target["labels"].tolist(), target["boxes"].tolist())
 
 # %%
 # A run leaves a record; the two figures below are drawn from it.

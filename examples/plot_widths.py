@@ -17,12 +17,14 @@ from bitdoc.network.widen import perturb, widen
 # %%
 # A convolution from :math:`wc` to :math:`wc` channels has :math:`w^2` times the weights of one from :math:`c` to
 # :math:`c`, and does :math:`w^2` times the multiply-adds. The root's input stays at three colors, and norms and head
-# grow only with :math:`w`, so the network stays a little below the square.
+# grow only with :math:`w`, so the network stays a little below the square. Here for images of 224 pixels:
 
 for name in OFFICIAL:
     parameters, operations = count_parameters(name, 0), size(name, 224)
-    print(f"{name:7s} {parameters / 1e6:7.1f} M parameters   {operations / 1e9:6.1f} G multiply-adds at 224 pixels")
-print(f"R50x3 / R50x1: parameters {count_parameters('R50x3', 0) / count_parameters('R50x1', 0):.2f}, 3 squared is 9")
+    millions, billions = parameters / 1e6, operations / 1e9
+    print(f"{name:7s} {millions:7.1f} M parameters   {billions:6.1f} G multiply-adds")
+ratio = count_parameters("R50x3", 0) / count_parameters("R50x1", 0)
+print(f"R50x3 / R50x1: parameters {ratio:.2f}, 3 squared is 9")
 
 # %%
 # Where the weights and the work are, in an R50x3 at 128 pixels.
@@ -44,8 +46,10 @@ large = widen(small, 2)
 x = torch.rand(4, 3, 64, 64) * 2 - 1
 with torch.no_grad():
     gap = (large(x) - small(x)).abs().max().item()
-count = [sum(p.numel() for p in model.parameters()) / 1e6 for model in (small, large)]
-print(f"{small.arch.name} {count[0]:.1f} M parameters, {large.arch.name} {count[1]:.1f} M, largest change {gap:.0e}")
+for model in (small, large):
+    count = sum(p.numel() for p in model.parameters()) / 1e6
+    print(f"{model.arch.name}: {count:.1f} M parameters")
+print(f"largest change of a logit: {gap:.0e}")
 
 # %%
 # Equal copies get equal gradients and would stay equal. A little noise, relative to each filter's own spread, lets them
@@ -56,7 +60,7 @@ for scale in (0.01, 0.1):
     perturb(noisy, scale, seed=0)
     with torch.no_grad():
         change = ((noisy(x) - small(x)).norm() / small(x).norm()).item()
-    print(f"noise of {scale:5.1%} of a filter's spread changes the logits by {change:5.1%}")
+    print(f"noise of {scale:5.1%} of a filter's spread moves the logits by {change:5.1%}")
 
 # %%
 # Run as a script, the example saves its figures.

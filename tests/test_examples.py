@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,16 @@ import pytest
 from built_site import ROOT
 
 SCRIPTS = sorted((ROOT / "examples").glob("plot_*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_code_fits_its_page(script: Path) -> None:
+    """A page shows 90 signs of a line; prose (comments, and the text above) is set by the page."""
+    text, code = re.split(r"(?<=\n)\"{3}\n", script.read_text(encoding="utf-8"), maxsplit=1)
+    commands = [line.strip() for line in text.splitlines() if line.startswith("   ")]
+    lines = [line for line in code.splitlines() if not line.startswith("#")]
+    assert len(lines) > 10
+    assert not [line for line in commands + lines if len(line) > 90]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

@@ -210,9 +210,10 @@ class StdConv2d(nn.Conv2d):
 def standardized_once(model: nn.Module) -> Iterator[None]:
     """Standardize every filter of ``model`` once for all forward passes inside the block.
 
-    The weights do not change between the micro-batches of a step, nor between the batches of an evaluation, so
-    neither do their standardized forms. In training, ``backward()`` inside the block leaves its gradients on the
-    standardized filters; leaving the block carries their sum back through the standardization to the raw weights.
+    The weights do not change between the micro-batches of a step, nor between the batches
+    of an evaluation, so neither do their standardized forms. In training, ``backward()``
+    inside the block leaves its gradients on the standardized filters; leaving the block
+    carries their sum back through the standardization to the raw weights.
     """
     convs = [m for m in model.modules() if isinstance(m, StdConv2d)]
     filters = [standardize_fused(conv.weight) for conv in convs]

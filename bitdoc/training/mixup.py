@@ -83,10 +83,10 @@ def _check(examples: int, lam: float, partner: Tensor) -> None:
 
 
 def mixed_cross_entropy(logits: Tensor, target: Tensor, lam: float, partner: Tensor) -> Tensor:
-    """Blend the losses instead of the targets: ``lam * CE(logits, y) + (1 - lam) * CE(logits, y[partner])``.
+    """Blend the losses, not the targets: ``lam * CE(y) + (1 - lam) * CE(y[partner])``.
 
-    Cross-entropy is linear in the target, so this equals the cross-entropy with mixed targets (the official PyTorch
-    code computes it this way and needs no one-hot vectors).
+    Cross-entropy is linear in the target, so this equals the cross-entropy with mixed
+    targets. (The official PyTorch code computes it this way: no one-hot vectors.)
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def mixed_cross_entropy(logits: Tensor, target: Tensor, lam: float, partner: Ten
     Raises
     ------
     ValueError
-        If ``lam`` is no weight, or ``partner`` does not name one partner for each example.
+        If ``lam`` is no weight, or ``partner`` is not one partner for each example.
     """
     _check(len(target), lam, partner)
     loss = F.cross_entropy(logits, target)

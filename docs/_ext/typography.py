@@ -1,9 +1,9 @@
 """Sphinx extension: what a careful setter does to every page alike, so that no writer has to think of it.
 
 Names such as BiT-M and CIFAR-10 are not broken at their hyphen, a bracket stays with the formula behind it, captions
-end in a full stop, and the heads of a table's columns and rows begin with a capital letter, unless they begin with a name
-that has none. A short cell stays on one line, and a table of sentences becomes a list on a phone. A command is broken
-between its words only, each of its lines set in.
+end in a full stop, and the heads of a table's columns and rows begin with a capital letter, unless they begin with a
+name that has none. A short cell stays on one line, and a table of sentences becomes a list on a phone. A command is
+broken between its words only, each of its lines set in.
 """
 
 from __future__ import annotations

@@ -126,6 +126,14 @@
     return element;
   }
 
+  // Lines end between words only: names and options have hyphens, at which a browser would break them.
+  function wholeWords(parent, text) {
+    for (const [n, word] of text.split(" ").entries()) {
+      if (n) parent.append(" ");
+      make(parent, "span", { class: "hyperrule-word" }, word);
+    }
+  }
+
   function draw(parent, tag, attributes, text = "") {
     const element = document.createElementNS(SVG, tag);
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -210,17 +218,17 @@
       for (const preset of PRESETS) {
         make(presets, "button", { type: "button" }, preset[0]).addEventListener("click", () => this.fill(preset));
       }
-      const images = this.fields("Your images");
+      const images = this.fields("Your labeled images");
       this.dataset = this.choice(images, "Images", Object.entries(DATASETS).map(([name, [label]]) => [name, label]));
       this.classes = this.field(images, "Classes", "100000");
-      this.each = this.field(images, "Labeled images of each class", "100000");
+      this.each = this.field(images, "Images of each class", "100000");
       this.height = this.field(images, "Image height, pixels", "10000");
       this.width = this.field(images, "Image width, pixels", "10000");
       const machine = this.fields("Your network and card");
       this.model = this.choice(machine, "Network", Object.keys(KNOWN.models).map((name) => [name, name]));
       this.card = this.choice(machine, "Card", Object.keys(CARDS).map((name) => [name, name]));
       this.memory = this.field(machine, "Its memory, GB", "10000", "any");
-      this.rate = this.field(machine, "Its rate, 10¹² operations/s", "100000", "any");
+      this.rate = this.field(machine, "Its rate, TFLOP/s", "100000", "any");
       this.model.value = "BiT-M-R50x1";
       this.dataset.addEventListener("input", () => this.chooseDataset());
       for (const input of [this.classes, this.height, this.width]) {
@@ -272,7 +280,8 @@
       this.commands.replaceChildren();
       for (const text of commands) {
         const box = make(this.commands, "div", { class: "hyperrule-command" });
-        const code = make(make(box, "pre", { tabindex: "0", "aria-label": "Command" }), "code", {}, text);
+        const code = make(make(box, "pre", { tabindex: "0", "aria-label": "Command" }), "code");
+        wholeWords(code, text);
         const copy = make(box, "button", { type: "button", "aria-label": `Copy ${text.split(" --")[0]}` }, "Copy");
         copy.addEventListener("click", () => this.copy(code));
       }
@@ -290,7 +299,8 @@
 
     say(text) {
       clearTimeout(this.timer);
-      this.told.textContent = text;
+      this.told.replaceChildren();
+      wholeWords(this.told, text);
     }
 
     // What stands in the fields, or a sentence on what is wrong with it.

@@ -32,6 +32,10 @@ SIZES = ((32, 32), (95, 97), (95, 96), (96, 96), (1, 9_216), (224, 224))
 #: Small, and quick to count; the site's page has all.
 MODELS = ("BiT-T-R26x0.5", "BiT-M-R50x1", "BiT-M-R50x3")
 GB = 2**30
+#: Labels (their text, without what may be chosen) and words that stand on more than one line.
+BROKEN = """() => [...document.querySelectorAll('.hyperrule label, .hyperrule-word')].filter(e => {
+    const all = document.createRange(); all.selectNodeContents(e.firstChild);
+    return new Set([...all.getClientRects()].map(r => Math.round(r.top / 8))).size > 1; }).map(e => e.textContent)"""
 
 planner = docs_module("_ext/planner")
 pytestmark = pytest.mark.xdist_group("planner")
@@ -150,7 +154,7 @@ def test_the_site_offers_what_can_be_fine_tuned(site: Path) -> None:
 
 
 def test_a_number_typed_changes_the_plan(page: Page) -> None:
-    for label, value in (("Classes", "10"), ("Labeled images of each", "2000"), ("height", "32"), ("width", "32")):
+    for label, value in (("Classes", "10"), ("Images of each", "2000"), ("height", "32"), ("width", "32")):
         page.get_by_label(label).fill(value)
     told = answers(page)
     assert told["Task"] == "medium, 20,000 images"
@@ -159,7 +163,7 @@ def test_a_number_typed_changes_the_plan(page: Page) -> None:
     assert told["MixUp"] == "α = 0.1"
     assert told["Tenfold drops"] == "steps 3,000, 6,000, 9,000"
     assert told["Each image is seen"] == "256 times"
-    page.get_by_label("Labeled images of each").fill("1999")
+    page.get_by_label("Images of each").fill("1999")
     assert answers(page)["Task"] == "small, 19,990 images"
     assert answers(page)["MixUp"] == "none"
 
@@ -254,17 +258,26 @@ def test_the_staircase_is_drawn_and_told(page: Page) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "-3", "1.5"])
 def test_a_wrong_number_is_named(page: Page, text: str) -> None:
-    page.get_by_label("Labeled images of each").fill(text)
+    page.get_by_label("Images of each").fill(text)
     assert answers(page) == {"Missing": "classes, images, height and width must be whole numbers of at least 1"}
     assert not lit(page) and not commands(page)
-    page.get_by_label("Labeled images of each").fill("100")
+    page.get_by_label("Images of each").fill("100")
     assert answers(page)["Task"].startswith("small")
 
 
 def test_a_data_set_has_only_so_many_images(page: Page) -> None:
     page.get_by_role("combobox", name="Images").select_option("cifar100")
-    page.get_by_label("Labeled images of each").fill("501")
+    page.get_by_label("Images of each").fill("501")
     assert answers(page) == {"Missing": "a class of CIFAR-100 has 500 training images"}
+
+
+@pytest.mark.parametrize("width", [360, 800])
+def test_labels_and_words_stand_on_one_line(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.add_style_tag(content="body { font: 16px/1.5 sans-serif; margin: 1rem }")
+    broken = page.evaluate(BROKEN)
+    assert page.locator(".hyperrule label").count() > 8 and page.locator(".hyperrule-word").count() > 20
+    assert not broken
 
 
 def test_it_fits_a_phone_and_leaves_the_paper(page: Page) -> None:

@@ -79,6 +79,13 @@ def test_captions_end_in_a_sign_and_heads_of_columns_and_rows_begin_with_a_capit
     assert not [head for head in heads if re.match(r"[a-z]", head) and re.match(r"\w+", head)[0] not in kept]
 
 
+def test_code_written_for_a_page_fits_it(pages: Pages) -> None:
+    """What a page includes from the package has the package's 120 signs, and scrolls."""
+    for name, page in pages.items():
+        for code in page.select("article :is(.highlight-Python, .highlight-python, .highlight-ipython3) pre"):
+            assert not [line for line in code.get_text().splitlines() if len(line) > 90], name
+
+
 def test_titles_and_descriptions_are_plain_and_tell_the_page(pages: Pages) -> None:
     assert pages["index.html"].title.get_text() == "Big Transfer, explained by experiments"
     titles = [page.title.get_text() for page in pages.values()]
