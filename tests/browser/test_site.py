@@ -9,6 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 Open = Callable[..., Page]
+#: Pixels between a root's end and that of what stands under it.
+BLANKS = """() => [...document.querySelectorAll('msqrt')].filter(e => e.checkVisibility())
+    .map(e => e.getBoundingClientRect().right - e.lastElementChild.getBoundingClientRect().right)"""
 
 # A figure whose picture has made place for a widget shows none of its two pictures.
 SHOWN = """() => [...document.querySelectorAll('figure.bit-figure, .bit-figure-plain')]
@@ -25,6 +28,12 @@ def test_formulas_have_a_math_font(open_page: Open) -> None:
     heights = page.evaluate("[...document.querySelectorAll('math mfrac')].map(f => f.getBoundingClientRect().height)")
     assert heights
     assert max(heights) > 25, "a fraction is as high as two lines"
+
+
+def test_a_root_leaves_no_blank_behind_it(open_page: Open) -> None:
+    page = open_page("normalization.html")
+    blanks = page.evaluate(BLANKS)
+    assert len(blanks) > 3 and max(map(abs, blanks)) < 0.5, blanks
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from built_site import ROOT, docs_module
+from fontTools.ttLib import TTFont
 
 CONF = """import sys
 sys.path[:0] = [{extensions!r}, {root!r}]
@@ -89,6 +92,18 @@ def test_long_names_break_between_their_parts_and_tags_stay_whole() -> None:
     text = docs_module("_ext/access").breakable_text
     assert text('<span class="section-number">1. </span>Transfer') == '<span class="section-number">1. </span>Transfer'
     assert text("<code>bitdoc.network.norms</code>") == "<code>bitdoc.<wbr>network.<wbr>norms</code>"
+
+
+def test_all_sizes_of_a_root_are_of_one_width() -> None:
+    """A browser leaves a root the room of the widest of its sizes, whichever it draws."""
+    mathml = docs_module("_ext/mathml")
+    data = re.search(r"base64,([^)]+)", mathml.font_style_sheet())[1]
+    font = TTFont(io.BytesIO(base64.b64decode(data)))
+    table, root = font["MATH"].table.MathVariants, font.getBestCmap()[0x221A]
+    sizes = table.VertGlyphConstruction[table.VertGlyphCoverage.glyphs.index(root)]
+    names = [size.VariantGlyph for size in sizes.MathGlyphVariantRecord]
+    names += [part.glyph for part in sizes.GlyphAssembly.PartRecords]
+    assert len(names) > 5 and {font["hmtx"][name][0] for name in names} == {font["hmtx"][root][0]}
 
 
 def test_edit_links_lead_somewhere() -> None:
