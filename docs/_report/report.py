@@ -65,6 +65,9 @@ def article(site: Path, name: str) -> Tag:
         # Nothing but its heading is left of a section of questions.
         if not section.find(lambda tag: tag.name not in {"h1", "h2", "h3", "span"}):
             section.decompose()
+    # A table of a dozen columns lies across (report.css); what came after it would have a page of a few lines.
+    for section in found.select("section:not(:has(section)):has(th:nth-child(12))"):
+        section.parent.append(section)
     for element in found.select("[id]"):
         element["id"] = f"{name}--{element['id']}"
     for image in found.select("img"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,14 @@ def test_the_title_page_tells_the_lengths(lengths: str, text: list[str]) -> None
     for line in lengths.splitlines()[1:-1]:
         name, count, pages, _, asked, whole = line.split()
         assert f"{int(count):,} {pages} {asked.replace('-', '–')} {whole}" in told, name
+
+
+def test_pages_that_lie_across_end_their_section(pdf: PdfReader, text: list[str]) -> None:
+    across = [page.mediabox.width > page.mediabox.height for page in pdf.pages]
+    assert 1 < sum(across) < 5
+    assert any("All models in one table" in told for told, lies in zip(text, across, strict=True) if lies)
+    for told in (after for (lies, then), after in zip(pairwise(across), text[1:], strict=True) if lies and not then):
+        assert "Works cited" in told
 
 
 def test_text_can_be_copied_and_nothing_folded_is_printed(site: Path, text: list[str]) -> None:
