@@ -171,6 +171,7 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_js_files = [(name, {"defer": "defer"}) for name in ("access.js", "figures.js", "cards.js")]
 html_search_scorer = str(HERE / "_static" / "search-scorer.js")
+html_show_search_summary = False  # search-snippets.js tells more, and from disk, too
 html_domain_indices = False
 html_copy_source = False
 html_context = {"default_mode": "auto"}

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from built_site import ROOT, docs_module
+from docutils import nodes
 from fontTools.ttLib import TTFont
 
 CONF = """import sys
@@ -92,6 +93,22 @@ def test_long_names_break_between_their_parts_and_tags_stay_whole() -> None:
     text = docs_module("_ext/access").breakable_text
     assert text('<span class="section-number">1. </span>Transfer') == '<span class="section-number">1. </span>Transfer'
     assert text("<code>bitdoc.network.norms</code>") == "<code>bitdoc.<wbr>network.<wbr>norms</code>"
+
+
+def test_the_search_tells_words_of_a_page_and_no_formula() -> None:
+    root = nodes.document(SimpleNamespace(), SimpleNamespace())
+    section = nodes.section("", nodes.title("", "Norms"), ids=["norms"])
+    root += nodes.paragraph("", "Before all.")
+    root += section
+    section += nodes.paragraph("", "", nodes.Text("A mean of "), nodes.math("", "x^2"), nodes.Text(" is\ntaken."))
+    item = nodes.definition_list_item("", nodes.term("", "batch"))
+    item += nodes.definition("", nodes.paragraph("", "Images of a step."))
+    section += nodes.definition_list("", item)
+    assert docs_module("_ext/search").paragraphs(root) == [
+        ("", "Before all."),
+        ("norms", "A mean of … is taken."),
+        ("norms", "batch: Images of a step."),
+    ]
 
 
 def test_all_sizes_of_a_root_are_of_one_width() -> None:
