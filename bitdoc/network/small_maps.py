@@ -14,7 +14,7 @@ from bitdoc.network.resnet import ResNetV2
 
 
 def product_at_one_position(x: Tensor, weight: Tensor, padding: int) -> Tensor:
-    """Convolve where the kernel fits in one place only: the pixels under it times their taps.
+    """Convolve where the kernel fits in one place only: the pixels under it times the taps.
 
     Parameters
     ----------

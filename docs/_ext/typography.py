@@ -41,7 +41,7 @@ def end_captions(app: Sphinx, doctree: nodes.document) -> None:
 
 def _begin(entry: nodes.entry) -> None:
     """Let a cell begin with a capital letter, unless it begins with code, a formula, a quotation or a name."""
-    first = next(iter(entry.findall(nodes.Text)), None)
+    first = next((text for text in entry.findall(nodes.Text) if text.strip()), None)  # bold begins with an empty one
     if first is None or isinstance(first.parent, (*_NOT_IN, nodes.emphasis)):
         return
     word = re.match(r"[a-z]\w*", first.astext())

@@ -160,9 +160,10 @@ def test_a_search_finds_first_what_explains(open_page: Open, words: str, place: 
     page.wait_for_selector("#search-results li:first-child p.context")
     told = page.locator("#search-results li:first-child p.context").inner_text()
     assert 20 < len(told) < 200 and words.split()[0] in told.lower(), told
-    assert page.locator("#search-results li p.context").count() > 0.9 * page.locator(
-        "#search-results li:not(.kind-object)"
-    ).count()
+    assert (
+        page.locator("#search-results li p.context").count()
+        > 0.9 * page.locator("#search-results li:not(.kind-object)").count()
+    )
     assert not page.evaluate(TOO_WIDE)
 
 

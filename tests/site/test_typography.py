@@ -42,7 +42,8 @@ def test_heads_of_columns_and_rows_and_captions(typography) -> None:
     document = nodes.section("", table("way", "timm", "α", "1", "BiT"))
     quoted = nodes.paragraph("", "", nodes.emphasis("", "out of memory"))
     code = nodes.paragraph("", "", nodes.literal("", "stride"))
-    rows = [[nodes.paragraph("", "linear probe"), nodes.paragraph("", "left as it is")], [quoted], [code]]
+    bold = nodes.paragraph("", "", nodes.Text(""), nodes.strong("", "cost"))
+    rows = [[nodes.paragraph("", "linear probe"), nodes.paragraph("", "left as it is")], [bold], [quoted], [code]]
     body = nodes.tbody("", *(nodes.row("", *(nodes.entry("", cell) for cell in row)) for row in rows))
     document += nodes.table("", nodes.tgroup("", body, cols=2))
     typography.begin_columns(None, document)
@@ -50,7 +51,7 @@ def test_heads_of_columns_and_rows_and_captions(typography) -> None:
     typography.end_captions(None, document)
     cells = [entry.astext() for entry in document.findall(nodes.entry)]
     assert cells[:5] == ["Way", "timm", "α", "1", "BiT"]
-    assert cells[5:] == ["Linear probe", "left as it is", "out of memory", "stride"]
+    assert cells[5:] == ["Linear probe", "left as it is", "Cost", "out of memory", "stride"]
     assert next(iter(document.findall(nodes.title))).astext() == "What is told."
 
 
