@@ -344,6 +344,12 @@ def test_the_figures_show_every_run(results):
     assert [line.get_ydata()[-1] for line in right.lines] == pytest.approx([25] * 12)
 
 
+def test_standardized_filters_lift_batch_norm_too():
+    """So the page says that offsets, which batch norm removes by itself, are not the whole reason."""
+    lead, half = measured.gain(measured.swept("BN + WS", 8), measured.swept("BN", 8))
+    assert lead > half and figures.values()["norm-gain-ws-bn-8"]() == f"{lead:.1f} points"
+
+
 @pytest.mark.parametrize("id", [id for id in figures.registry() if id.startswith("norm-")])
 def test_figures_draw_in_both_themes(id, results):
     for theme in ("light", "dark"):

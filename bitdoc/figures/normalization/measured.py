@@ -229,6 +229,7 @@ def gains() -> list[list[str]]:
 # The leads that the text names.
 value("norm-gain-gn-2")(lambda: _lead(swept, "GN", "BN", 2))
 value("norm-gain-ws-32")(lambda: _lead(swept, "GN + WS", "GN", 32))
+value("norm-gain-ws-bn-8")(lambda: _lead(swept, "BN + WS", "BN", 8))
 value("norm-equal-gain-ws-128")(lambda: _lead(updated, "GN + WS", "GN", 128))
 
 
