@@ -94,8 +94,7 @@ _COLUMN = {"C": 0.0, "M": 3.5, "P": 7.0}
     "retinanet-pyramid",
     caption=f"RetinaNet's feature pyramid on {ARCH}: maps to scale, channels × side × side. Blue: the BiT network. "
     "Purple: sums. Orange: where boxes are sought {cite:p}`lin2017fpn,lin2017focal`.",
-    measured=f"Reported by the real detector, while the page is built, for an image of {SIDE} × {SIDE} pixels. Each "
-    "sum takes the map beside it and the sum above it.",
+    measured=f"Reported by the real detector, while the page is built, for an image of {SIDE} × {SIDE} pixels.",
     alt=lambda: (
         "A diagram with three columns of squares. Left the network's maps C3, C4 and C5, whose sides halve from 128 to "
         "32 while their channels double. In the middle the sums M5, M4 and M3: each takes the map to its left by a "

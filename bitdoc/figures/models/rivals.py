@@ -134,12 +134,11 @@ def _arrow(ax: Axes, start: tuple, end: tuple, bend: float = 0.0) -> None:
 
 @figure(
     "noisy-student",
-    caption="The loop of Noisy Student {cite:p}`xie2020noisy`. The teacher guesses labels on clean images; the "
-    "student, as large or larger, learns them under noise, and then becomes the teacher.",
-    measured="Of the JFT images those with a confident guess are kept, equally many for each class.",
+    caption="The loop of Noisy Student {cite:p}`xie2020noisy`.",
     alt="A diagram of a loop. A teacher trained on ILSVRC-2012 guesses the labels of 300 million JFT images, of which "
-    "130 million with confident guesses are used; an equal or larger student learns from real and guessed labels with "
-    "dropout, stochastic depth and RandAugment; an arrow leads back from the student to the teacher.",
+    "81 million with confident guesses are used, some more than once, 130 million in all; an equal or larger student "
+    "learns from real and guessed labels with dropout, stochastic depth and RandAugment; an arrow leads back from the "
+    "student to the teacher.",
 )
 def noisy_student() -> Figure:
     """Teacher, unlabeled images, student, and the way back."""
@@ -154,8 +153,7 @@ def noisy_student() -> Figure:
         "equal or larger\nstudent, dropout,\nstochastic depth,\nRandAugment",
     )
     _box(ax, 7.15, 3.4, style.by_width(*student), "blue", (3.7, 1.7))
-    confident = style.by_width("130M with confident guesses are", "130M with confident guesses\nare")
-    images = f"300M JFT images, their labels guessed;\n{confident} learned from"
+    images = "300M JFT images, their labels guessed;\n81M sure ones kept, repeated to 130M"
     _box(ax, 4.5, 0.6, images, "green", style.by_width((7.4, 1.2), (8.4, 1.3)))
     _arrow(ax, (2.4, 5.65), (1.9, 4.15))
     _arrow(ax, (6.5, 5.65), (6.9, 4.3))
