@@ -10,7 +10,9 @@ from bitdoc.figures import table, value
 from bitdoc.figures.fewshot.common import (
     MINIATURE,
     accuracies,
+    points,
 )
+from bitdoc.literature import published
 from bitdoc.records import runs
 from bitdoc.studies.fewshot import scoreboard, which_runs
 from bitdoc.training import recipe
@@ -95,6 +97,12 @@ def _gain(better: tuple[str, int], than: tuple[str, int]) -> str:
     return f"{found.mean:.0f}" if found else "(not measured yet)"
 
 
+def _published_width(upstream: str, shots: int) -> str:
+    """Points between the published medians of R50x3 and R50x1."""
+    medians = published.FIG6_MEDIANS.values["cifar10"][shots]
+    return points(medians["R50x3"][upstream], medians["R50x1"][upstream])
+
+
 def _rise(suffix: str | None) -> str:
     """Mean gain of R50x3 from one to five examples on the same subset, in points."""
     model = scoreboard.SCRATCH if suffix is None else scoreboard.NETWORK + suffix
@@ -103,6 +111,10 @@ def _rise(suffix: str | None) -> str:
 
 for _name, _suffix in (("none", None), ("tenth", scoreboard.TENTH), ("all", "")):
     value(f"rise-{_name}")(lambda s=_suffix: _rise(s))
+value("width-5")(
+    lambda: str(scoreboard.gain(*(scoreboard.by_subset(m, 5) for m in (scoreboard.NETWORK, scoreboard.ALIKE))))
+)
+value("r50x3-width-5-S")(lambda: _published_width("S", 5))
 _TENTH = scoreboard.SMALL + scoreboard.TENTH
 value("bird-data")(lambda: _gain((scoreboard.SMALL, 5), (_TENTH, 5)))
 value("bird-size")(lambda: _gain((scoreboard.NETWORK + scoreboard.TENTH, 5), (_TENTH, 5)))
@@ -129,7 +141,7 @@ def medians() -> list[list[str]]:
     rows = [["network", *(str(k) for k in which_runs.SHOTS)]]
     for model, name in names.items():
         cells = [accuracies(model, k) for k in which_runs.SHOTS]
-        texts = [f"{statistics.median(c):.1f} ({min(c):.1f}–{max(c):.1f})" if c else "not measured" for c in cells]
+        texts = [f"{statistics.median(c):.1f} ({min(c):.1f}–{max(c):.1f})" if c else "–" for c in cells]
         rows.append([name, *texts])
     return rows
 
