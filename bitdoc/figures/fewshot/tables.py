@@ -117,6 +117,7 @@ value("width-5")(
 value("r50x3-width-5-S")(lambda: _published_width("S", 5))
 _TENTH = scoreboard.SMALL + scoreboard.TENTH
 value("bird-data")(lambda: _gain((scoreboard.SMALL, 5), (_TENTH, 5)))
+value("bird-size-all")(lambda: _gain((scoreboard.NETWORK, 5), (scoreboard.SMALL, 5)))
 value("bird-size")(lambda: _gain((scoreboard.NETWORK + scoreboard.TENTH, 5), (_TENTH, 5)))
 
 

@@ -76,7 +76,7 @@ def test_nothing_measured_is_open(results):
 
 
 def test_each_row_can_say_yes_and_no(results):
-    wide, narrow, tenth = board.NETWORK, board.SMALL, board.TENTH
+    wide, narrow, narrower, tenth = board.NETWORK, board.SMALL, board.SMALLER, board.TENTH
     luck = (-4, -2, 0, 2, 4)
 
     def make(one, two, five, ten, spread_at_five, scratch=12):
@@ -86,6 +86,8 @@ def test_each_row_can_say_yes_and_no(results):
             write(wide + tenth, shots, [level - 9 + scale * x for x in luck])
             write(narrow, shots, [level - 8 + scale * x for x in luck])
             write(narrow + tenth, shots, [level - 10 + scale * x for x in luck])
+            write(narrower, shots, [level - 16 + scale * x for x in luck])
+            write(narrower + tenth, shots, [level - 11 + scale * x for x in luck])
 
     make(40, 60, 80, 99, 0.1)
     assert [row.agrees for row in board.behaviors()] == ["yes"] * 6
@@ -95,8 +97,10 @@ def test_each_row_can_say_yes_and_no(results):
     for shots, level in ((1, 40), (5, 38)):
         write(wide + tenth, shots, [level + 9 + x for x in luck])
         write(wide, shots, [level + (5 if shots == 5 else 1) * x for x in luck])
-    write(narrow + tenth, 5, [38 - 2 + x for x in luck])
     write(narrow, 5, [38 + 5 * x for x in luck])
+    write(narrower, 5, [37 + 5 * x for x in luck])
+    write(narrow + tenth, 5, [36 + x for x in luck])
+    write(narrower + tenth, 5, [30 + x for x in luck])
     assert [row.agrees for row in board.behaviors()] == ["no"] * 6
 
 
@@ -106,5 +110,8 @@ def test_the_committed_runs_say_what_the_page_says():
     paper_rise = float(board.the_rise().published.split(" ")[0])
     ours = board.gain(board.by_subset(board.NETWORK, 5), board.by_subset(board.NETWORK, 1))
     assert 0.6 < ours.mean / paper_rise < 0.7, "two thirds as steep"
-    for model, subsets in ((board.NETWORK, 8), (board.SMALL, 50)):
-        assert len(board.by_subset(model, 5)) == subsets, "the page says how many"
+    assert len(board.by_subset(board.SMALL, 5)) == 50, "the page says how many"
+    for shots in (1, 5):
+        width = board.gain(board.by_subset(board.NETWORK, shots), board.by_subset(board.ALIKE, shots))
+        assert width.low < 0 < width.high, "the lead over R50x1 is not sure"
+    assert width.mean > 2 > board.gain(board.by_subset(board.NETWORK, 1), board.by_subset(board.ALIKE, 1)).mean
