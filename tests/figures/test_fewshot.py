@@ -145,6 +145,15 @@ def test_the_rise_grows_with_the_upstream_set():
     assert statistics.median(published.FIG6_R50X3_RUNS.values[5]["L"]) == pytest.approx(93, abs=0.5)
 
 
+def test_the_wide_network_was_trained_as_the_page_says():
+    """Thirty passes in six minutes on one card; a tenth of the pictures, ninety times."""
+    whole, tenth = (page.pretraining(upstream.choice_for(f"BiT-T-R50x3{suffix}")) for suffix in ("", "-10pct"))
+    assert 5.5 < whole.cost["seconds"] / 60 < 6.5 and whole.setting["processes"] == 1
+    for record, pictures, passes in ((whole, 100_000, 30), (tenth, 10_000, 90)):
+        seen = record.setting["steps"] * record.setting["batch"]
+        assert seen / pictures == pytest.approx(passes, rel=0.001)
+
+
 def test_a_tenth_is_learned_by_heart():
     assert read("upstream-loss-tenth") < read("upstream-loss-all") / 2
 
