@@ -15,6 +15,7 @@ from bitdoc.studies import sweeping
 from bitdoc.studies.fewshot import make_runs, which_runs
 from bitdoc.studies.fewshot.flags import Setup
 from bitdoc.training import command, hyperrule
+from bitdoc.training.engine import PRECISIONS, Engine
 from bitdoc.training.finetune import Task, finetune
 from bitdoc.training.recipe import Recipe, miniature
 
@@ -56,7 +57,7 @@ def plan(model: str = which_runs.SHIPPED) -> list[Run]:
     return [Run(*setting, seed, model) for seed in which_runs.SEEDS for setting in dict.fromkeys(settings)]
 
 
-def make(run: Run, setup: Setup) -> runs.RunRecord:
+def make(run: Run, setup: Setup, engine: Engine | None = None) -> runs.RunRecord:
     """Make one run and return its record."""
     train, held_out = make_runs.held_out_split(setup.datadir)
     ready = make_runs.resized_test(setup.datadir, run.recipe, held_out=True)
@@ -69,6 +70,7 @@ def make(run: Run, setup: Setup) -> runs.RunRecord:
         run=run.name,
         seed=run.seed,
         directory=setup.directory,
+        engine=engine,
     )[1]
 
 
@@ -80,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--bit_pretrained_dir", "--bit-pretrained-dir", type=command.path, help="folder with .npz weights"
     )
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: bfloat16 or float16 on CUDA, else float32")
     return parser
 
 
@@ -90,7 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
         flags = _parser().parse_args(arguments)
         datadir, directory = (str(path) if path else None for path in (flags.datadir, flags.bit_pretrained_dir))
         command.check_weights(flags.model, directory)
-        sweeping.sweep(plan(flags.model), lambda run: make(run, Setup(datadir, directory)))
+        setup, engine = Setup(datadir, directory), Engine.start(precision=flags.precision)
+        sweeping.sweep(plan(flags.model), lambda run: make(run, setup, engine))
 
     return command.ended(work, "stopped; the same command goes on where it stopped")
 

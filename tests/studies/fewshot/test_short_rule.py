@@ -58,6 +58,12 @@ def test_runs_are_judged_on_held_out_training_images_and_made_once(few_pictures,
     assert "%" not in capsys.readouterr().out
 
 
+def test_runs_can_be_made_in_lower_precision_and_say_so(few_pictures):
+    assert short_rule.main(["--model", "R14x0.125", "--precision", "bfloat16"]) == 0
+    (record,) = runs.load(short_rule.EXPERIMENT)
+    assert record.setting["precision"] == "bfloat16"
+
+
 def test_a_model_without_weights_is_refused_before_anything_is_made(few_pictures, capsys):
     assert short_rule.main(["--model", "BiT-T-R50x2"]) == 2
     assert "BiT-T-R50x2" in capsys.readouterr().err
