@@ -106,6 +106,7 @@ NEEDED: dict[str, tuple[dict[str, _Kind], dict[str, _Kind]]] = {
     "few-shot-short-rule": (_TOP1, _FEW_SHOT | {"crop": COUNT, "schedule": _all(COUNT)}),
     "pretrain": (_TOP1, {}),
     "grow": (_TOP1, {"stage": TEXT}),
+    "likeness": (dict.fromkeys(("birth", "noise", "end"), ("a number", _number)), {}),
     "mixup-study": (_TOP1, {}),
     "mixup-half-moons": (_TOP1 | _TRAIN, {"mixup": AMOUNT, "flipped_labels": SHARE}),
     **dict.fromkeys(
