@@ -40,6 +40,8 @@ from bitdoc.training.loop import (
 EXPERIMENT, CHOICE, REPEAT = "mixup-memorize", "mixup-memorize-choice", "mixup-memorize-best-rate"
 MODEL = "R14x0.125"
 ALPHAS = (0.0, 0.1, 0.4, 1.0)
+#: Strengths that Zhang et al. (2018, Sec. 3.4) used against wrong labels.
+STRONG = (8.0, 32.0)
 #: Shares of random labels.
 NOISE = (0.4, 0.0)
 SEEDS = (0, 1, 2, 3, 4)
@@ -78,13 +80,17 @@ class Run:
 
 
 def plan() -> list[Run]:
-    """The choice of the learning rate, then all runs, the ends of the scale of α first; then these at the best rate."""
+    """The choice of the learning rate, then all runs, the ends of the scale of α first; then these at the best rate.
+
+    At the end come the strengths that are made for wrong labels.
+    """
     rates = [Run(0.0, 0.0, 0, rate, held_out=True) for rate in RATES]
     ends = (min(ALPHAS), max(ALPHAS))
     order = (ends, tuple(alpha for alpha in ALPHAS if alpha not in ends))
     every = [(n, s, a) for alphas in order for n, s, a in itertools.product(NOISE, SEEDS, alphas)]
     repeated = [Run(alpha, 0.0, seed, BEST_LR) for seed, alpha in itertools.product(SEEDS, ends)]
-    return rates + [Run(alpha, noise, seed) for noise, seed, alpha in every] + repeated
+    strong = [Run(alpha, noise, seed) for noise, alpha, seed in itertools.product(NOISE, STRONG, SEEDS)]
+    return rates + [Run(alpha, noise, seed) for noise, seed, alpha in every] + repeated + strong
 
 
 def lr_at(step: int, steps: int, base_lr: float) -> float | None:
