@@ -1,0 +1,35 @@
+r"""
+Where BiT takes MixUp: many passes over a middle-sized task
+===========================================================
+
+BiT's rule switches MixUp on from 20,000 labeled images. Is it of use there? The small network that ships with this
+package, pre-trained, sees 20,000 CIFAR-10 images twenty times, without MixUp, with BiT's :math:`\alpha = 0.1` and with
+:math:`\alpha = 1`. With no arguments this script reads the cached runs; a run takes about six minutes of one CPU core:
+
+.. code-block:: bash
+
+   python examples/plot_mixup_middle.py                                # from the cache
+   python examples/plot_mixup_middle.py --run --datadir DIR            # measure the rest
+   python examples/plot_mixup_middle.py --run --datadir DIR --only 1/2 # a half of it
+"""
+
+import argparse
+from functools import partial
+
+from bitdoc import data, figures
+from bitdoc.records import runs
+from bitdoc.studies import sweeping
+from bitdoc.studies.mixup import middle
+
+parser = argparse.ArgumentParser(description="Does MixUp help where BiT takes it?")
+parser.add_argument("--run", action="store_true", help="measure what has no record yet")
+parser.add_argument(
+    "--only", metavar="I/N", help="every N-th run, from the I-th on (1 to N)"
+)
+where = f"folder with CIFAR-10 (default: {data.DATA_VARIABLE}, else ./data)"
+parser.add_argument("--datadir", help=where)
+flags = parser.parse_args()
+make = partial(middle.record, datadir=flags.datadir)
+status = sweeping.command(middle.plan(), make, flags.only) if flags.run else 0
+if status:
+    raise SystemExit(status)
