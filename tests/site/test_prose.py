@@ -73,3 +73,11 @@ def test_a_page_ends_with_what_to_read_next(name: str, pages: dict[str, Beautifu
     *_, last = pages[f"{name}.html"].select("article h2")
     assert last.get_text().rstrip("#") == "Read next"
     assert last.find_parent("section").select("a.reference.internal")
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_a_numbered_item_begins_a_line(name: str, pages: dict[str, BeautifulSoup]) -> None:
+    """An item that follows another in one paragraph is no item: the page would read "... so. 2. Then ..."."""
+    article = pages[f"{name}.html"].select_one("article")
+    told = [NAMES.sub(" ", " ".join(p.get_text().split())) for p in article.select("p, li, dd")]
+    assert [text for text in told if re.search(r"[.!?)\]] [2-9]\. [A-Z]", text)] == []
