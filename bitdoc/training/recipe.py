@@ -116,7 +116,7 @@ class Growth:
 
 
 def growth(model: str, parent: str) -> Growth:
-    """How the network of the model ``parent`` grows to the architecture ``model``.
+    """How the network of the model ``parent`` grows to the architecture ``model``; not at all, if it is of that one.
 
     It is widened first: the blocks that are added then have random filters of the full width, and no copies.
 
@@ -129,8 +129,6 @@ def growth(model: str, parent: str) -> Growth:
     factor = wanted.width / small.width
     depth = None if wanted.blocks == small.blocks else next(d for d, b in DEPTHS.items() if b == wanted.blocks)
     try:
-        if factor == 1 and depth is None:
-            raise ValueError("it is as large already")
         larger = small if factor == 1 else widened(small, factor)
         if depth is not None:
             deepened(larger, depth)
@@ -182,7 +180,8 @@ class Upstream:
         As for :class:`bitdoc.network.resnet.ResNetV2`.
     grown_from, noise : str, float
         Model whose weights the run begins with, grown to ``model``, and the noise that then tells the copies apart
-        and opens the new blocks (:mod:`bitdoc.training.grow`); by default the run begins with random weights.
+        and opens the new blocks (:mod:`bitdoc.training.grow`); by default the run begins with random weights. Weights
+        of the same architecture are trained on, as they are with ``noise=0``.
     """
 
     dataset: str = "tiny-imagenet"

@@ -21,7 +21,7 @@ from bitdoc.training import grow
 from bitdoc.training.engine import Engine, TrainingError
 from bitdoc.training.loop import generator, mixed_micro_batches, random_resized_crop, train
 from bitdoc.training.pretrain import part_of, pretrain
-from bitdoc.training.recipe import Upstream, fraction_of, growth
+from bitdoc.training.recipe import Growth, Upstream, fraction_of, growth
 
 #: The recipe of the BiT-T network that is shipped; of ``--minutes`` a tenth is left for decoding and testing.
 CHOICE = Upstream(phases="32x12,48x12,64x3.5", base_lr=0.3, warmup=0.03, schedule="linear", smallest_crop=0.5)
@@ -164,7 +164,8 @@ class Wanted:
             for name, part in ((self.model, "can be grown here"), (self.grow_from, "is grown from")):
                 if not name.startswith("BiT-T-"):
                     raise TrainingError(f"only a BiT-T network {part}, and {name} is none: leave out --grow_from")
-            growth(weights.ModelName.parse(self.model).arch, self.grow_from)
+            if growth(weights.ModelName.parse(self.model).arch, self.grow_from) == Growth(1, None):
+                raise TrainingError(f"{self.grow_from} is as large as {self.model} already: leave out --grow_from")
         for choice in [one.choice for one in self.missing()]:
             if self.minutes is None:  # else it is cut short, and named otherwise
                 grow.check_records(choice, self.directory)

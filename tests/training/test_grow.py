@@ -11,6 +11,7 @@ from bitdoc.network.resnet import build
 from bitdoc.records import runs
 from bitdoc.training import grow, pretrain, upstream
 from bitdoc.training.engine import Engine, TrainingError
+from bitdoc.training.loop import Score
 from bitdoc.training.recipe import Growth, Upstream, growth
 from bitdoc.training.upstream import Wanted
 
@@ -68,12 +69,20 @@ def test_the_noise_is_what_tells_the_copies_apart(world):
 
 #: What a parent cannot become, a row a kind, and why.
 IMPOSSIBLE = {
-    "as large": ("BiT-T-R14x1", ["R14x1"], "it is as large already"),
     "part of a factor": ("BiT-T-R14x1", ["R14x1.5", "R14x2.5", "R50x1.5"], "it must be a whole number"),
     "narrower": ("BiT-T-R14x1", ["R14x0.5", "R26x0.25", "R50x0.125"], "it must be a whole number"),
     "flatter": ("BiT-T-R50x1", ["R26x1", "R14x3", "R26x2"], "deepen cannot make"),
     "groups that copies cannot fill": ("BiT-T-R26x0.5", ["R26x1.5", "R50x1.5", "R50x2.5"], "cannot fill 2 sets"),
 }
+
+
+def test_a_network_of_the_same_size_is_trained_on(world):
+    same = replace(SMALL, model="R14x0.25", noise=0.0)
+    begins = grow.grown(same, 4, str(world), lambda model: Score(0.0, 0.0, 0.0, torch.zeros(1)), Engine())
+    parent = weights.load(PARENT, directory=str(world))
+    assert all(torch.equal(a, b) for a, b in zip(begins.parameters(), parent.parameters(), strict=True))
+    with pytest.raises(TrainingError, match="BiT-T-R14x0.25 is as large as BiT-T-R14x0.25 already: leave out --grow_"):
+        Wanted(PARENT, grow_from=PARENT)
 
 
 @pytest.mark.parametrize("kind", IMPOSSIBLE)
