@@ -108,6 +108,7 @@ NEEDED: dict[str, tuple[dict[str, _Kind], dict[str, _Kind]]] = {
     "grow": (_TOP1, {"stage": TEXT}),
     "likeness": (dict.fromkeys(("birth", "noise", "end"), ("a number", _number)), {}),
     "mixup-study": (_TOP1, {}),
+    **dict.fromkeys(("mixup-middle", "mixup-middle-choice"), (_TOP1 | _TRAIN, {"mixup": AMOUNT, "base_lr": AMOUNT})),
     "mixup-half-moons": (_TOP1 | _TRAIN, {"mixup": AMOUNT, "flipped_labels": SHARE}),
     **dict.fromkeys(
         ("mixup-memorize", "mixup-memorize-choice", "mixup-memorize-best-rate"),

@@ -31,6 +31,8 @@ def test_the_plan_pairs_every_run_with_one_without_mixup():
     assert {run.base_lr for run in plan if run.experiment == memorize.EXPERIMENT} == {memorize.BASE_LR}
     assert {run.base_lr for run in plan if run.experiment == memorize.REPEAT} == {memorize.BEST_LR}
     assert {run.base_lr for run in plan if run.held_out} == set(memorize.RATES)
+    strong = {(run.noise, run.seed) for run in plan if run.alpha in memorize.STRONG}
+    assert strong == {(noise, seed) for noise in memorize.NOISE for seed in memorize.SEEDS}
 
 
 def test_the_rate_rises_and_falls_to_0():
