@@ -115,7 +115,7 @@ def r50x3() -> Figure:
     _draw_published(axes[0])
     _draw_measured(axes[1])
     axes[1].set_ylabel(by_width("", "CIFAR-10 top-1 accuracy, %"))
-    headline(fig, "R50x3: four more pictures of each class are worth more than a larger upstream set")
+    headline(fig, "R50x3: a network that has seen more learns more from four further pictures")
     return fig
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from bitdoc.figures import table, value
@@ -118,6 +118,16 @@ value("width-10")(
         or "(not measured yet)"
     )
 )
+
+
+def _scatter(accuracies: Iterable[float]) -> str:
+    """Standard deviation of runs, in points."""
+    return f"{statistics.stdev(found):.1f}" if len(found := list(accuracies)) > 1 else "(not measured yet)"
+
+
+for _shots in (1, 5):
+    value(f"luck-here-{_shots}")(lambda k=_shots: _scatter(scoreboard.by_subset(scoreboard.NETWORK, k).values()))
+    value(f"luck-S-{_shots}")(lambda k=_shots: _scatter(published.FIG6_R50X3_RUNS.values[k]["S"]))
 value("r50x3-width-5-S")(lambda: _published_width("S", 5))
 _TENTH = scoreboard.SMALL + scoreboard.TENTH
 value("bird-data")(lambda: _gain((scoreboard.SMALL, 5), (_TENTH, 5)))
