@@ -33,3 +33,13 @@ make = partial(middle.record, datadir=flags.datadir)
 status = sweeping.command(middle.plan(), make, flags.only) if flags.run else 0
 if status:
     raise SystemExit(status)
+
+print(middle.plan()[-1].recipe)
+print(runs.provenance(runs.load(middle.EXPERIMENT)))
+
+# %%
+# Does the network learn its images by heart, what does MixUp add to the accuracy on others, and what does it do to the
+# network's confidence?
+
+for row in figures.tables()["mixup-middle"].function():
+    print("   ".join(f"{cell:>15}" for cell in row))

@@ -112,12 +112,13 @@ def _rise(suffix: str | None) -> str:
 
 for _name, _suffix in (("none", None), ("tenth", scoreboard.TENTH), ("all", "")):
     value(f"rise-{_name}")(lambda s=_suffix: _rise(s))
-value("width-10")(
-    lambda: str(
-        scoreboard.gain(*(scoreboard.by_subset(m, 10) for m in (scoreboard.NETWORK, scoreboard.ALIKE)))
-        or "(not measured yet)"
+for _shots in (5, 10):
+    value(f"width-{_shots}")(
+        lambda k=_shots: str(
+            scoreboard.gain(*(scoreboard.by_subset(m, k) for m in (scoreboard.NETWORK, scoreboard.ALIKE)))
+            or "(not measured yet)"
+        )
     )
-)
 
 
 def _scatter(accuracies: Iterable[float]) -> str:
@@ -139,8 +140,8 @@ value("bird-size")(lambda: _gain((scoreboard.NETWORK + scoreboard.TENTH, 5), (_T
     "few-shot-medians",
     caption=(
         "CIFAR-10 top-1 accuracy in percent by examples per class: median, lowest and highest run. After 100,000 "
-        "pictures R50x3 ran on ten subsets at 1 and 2 examples and on eight at 5 and 10, R26x0.5 on 50 at 1 and 5; all "
-        "else on five"
+        "pictures R50x3 ran on ten subsets at 1 and 2 examples and on eight at 5 and 10, R50x1 on eight there, R26x0.5 "
+        "on 50 at 1 and 5; all else on five"
     ),
 )
 def medians() -> list[list[str]]:
