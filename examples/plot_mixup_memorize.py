@@ -3,7 +3,7 @@ Where MixUp should help: a network that learns by heart
 =======================================================
 
 A small network from random weights sees 2,000 CIFAR-10 images a hundred times, with true labels and with 40% random
-ones, without MixUp and with three values of :math:`\alpha`. The runs are kept with the package; a run takes about a
+ones, without MixUp and with five values of :math:`\alpha`. The runs are kept with the package; a run takes about a
 minute of one CPU core:
 
 .. code-block:: bash

@@ -14,7 +14,7 @@ from bitdoc.figures import style
 from bitdoc.records import runs
 
 #: Color of each α in every measured figure; 0 is training without MixUp.
-COLOURS = {0.0: "grey", 0.1: "blue", 0.4: "green", 1.0: "orange"}
+COLOURS = {0.0: "grey", 0.1: "blue", 0.4: "green", 1.0: "orange", 8.0: "purple", 32.0: "sky"}
 #: 97.5% quantile of Student's t by the number of pairs.
 _QUANTILE = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
 
