@@ -142,7 +142,7 @@ def memorized() -> Figure:
     if not everything():
         return common.empty_place(_COMMAND)
     fig, axes = style.new(7.2, 5.9, 2, 2, (9.2, 1), sharex=True, sharey="row")
-    style.headline(fig, "The stronger MixUp, the less is learned by heart, and the more is right")
+    style.headline(fig, "Stronger MixUp: less is learned by heart, more is right")
     for column, noise in zip(axes.T, memorize.NOISE, strict=True):
         for ax, key in zip(column, ("test", "train"), strict=True):
             _show_condition(ax, noise, key)
@@ -164,7 +164,7 @@ def _show_condition(ax: Axes, noise: float, key: str) -> None:
         y = common.show_curves(ax, records(noise, alpha), "pass", key, color, ls="-" if key == "test" else "--")
         ends.append((y, f"α = {alpha:g}", color))
     if key == "test":  # below, the lines end together
-        common.label_ends(ax, ends, memorize.PASSES, apart=0.09)
+        common.label_ends(ax, ends, memorize.PASSES)
 
 
 @table(
