@@ -1,4 +1,4 @@
-"""MixUp where BiT takes it: a pre-trained network, 20,000 images, many passes; from run records."""
+"""MixUp where BiT takes it: a pre-trained network that sees its images a hundred times; from run records."""
 
 from __future__ import annotations
 
