@@ -12,7 +12,7 @@ from bitdoc.figures.fewshot import tables as page
 from bitdoc.figures.fewshot.common import records_of
 from bitdoc.literature import published
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import short_rule, which_runs
+from bitdoc.studies.fewshot import likeness, short_rule, which_runs
 from bitdoc.training import upstream
 
 
@@ -137,6 +137,16 @@ def test_width_did_not_pay():
         assert abs(of(grown.GROWN, shots) - of(grown.PARENT, shots)) < 1, "less than a point"
     assert 5 < read("grown-wins") < 15, "neither wins on most subsets"
     assert read("grown-upstream-birth") == read("grown-upstream-parent"), "growing changes nothing"
+
+
+def test_nothing_drives_copies_apart_and_the_parent_is_ahead():
+    for choice in likeness.GROWN:
+        (record,) = runs.load(likeness.EXPERIMENT, name=choice.tag)
+        assert record.result["birth"] == pytest.approx(1, abs=1e-3)
+        assert record.result["noise"] == pytest.approx(1 / (1 + choice.noise**2), abs=0.005)
+        assert record.result["end"] == pytest.approx(record.result["noise"], abs=0.01)
+    best = max(page.pretraining(choice).result["top1"] for choice in likeness.GROWN)
+    assert best < page.pretraining(likeness.PARENT).result["top1"]
 
 
 def test_the_rise_grows_with_the_upstream_set():

@@ -7,7 +7,8 @@ import statistics
 from bitdoc.figures import table, value
 from bitdoc.figures.fewshot.common import points
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import which_runs
+from bitdoc.studies.fewshot import likeness, which_runs
+from bitdoc.training.recipe import Upstream
 
 #: The three networks that are compared here.
 GROWN, PARENT, SCRATCH = "BiT-T-R50x3", "BiT-T-R50x1", "R50x3"
@@ -37,6 +38,43 @@ def _wins() -> str:
 for _stage in ("parent", "birth", "trained"):
     value(f"grown-upstream-{_stage}")(lambda s=_stage: points(upstream_accuracy(s), 0))
 value("grown-wins")(_wins)
+
+
+def _result(experiment: str, choice: Upstream, key: str, stage: str = "") -> float | None:
+    """One result of a pre-training, or of a stage of its growth."""
+    found = runs.load(experiment, name=choice.tag + stage)
+    return found[0].result[key] if found else None
+
+
+def _number(found: float | None, digits: int) -> str:
+    return "–" if found is None else f"{found:.{digits}f}"
+
+
+@table(
+    "few-shot-likeness",
+    caption=(
+        "R50x3 grown from the R50x1 of {numref}`tab-few-shot-upstream`, and that parent, each trained on for a fifth of "
+        "a pass at 32 pixels by the recipe of its first training at another peak rate: top-1 accuracy in percent on "
+        "Tiny ImageNet's validation pictures at 32 pixels, and likeness of the copies of a channel. *Noise*, in units "
+        "of a filter's own spread, is what makes the copies differ"
+    ),
+)
+def alike() -> list[list[str]]:
+    """A row for each network that was trained on: accuracy and likeness before and after."""
+    rows = [["network", "noise", "rate", "accuracy before", "after", "likeness before", "after"]]
+    for choice in (*likeness.PARENTS, *likeness.GROWN):
+        before = _number(_result("grow", choice, "top1", "_noise"), 1)
+        after = _number(_result("pretrain", choice, "top1"), 1)
+        cosines = [_number(_result(likeness.EXPERIMENT, choice, stage), 3) for stage in ("noise", "end")]
+        noise = f"{choice.noise:g}" if choice in likeness.GROWN else "–"
+        rows.append([choice.model, noise, f"{choice.base_lr:g}", before, after, *cosines])
+    return rows
+
+
+for _name, _choice in (("parent", likeness.PARENT), ("grown", likeness.GROWN[0])):
+    value(f"likeness-{_name}-accuracy")(lambda c=_choice: f"{_number(_result('pretrain', c, 'top1'), 1)}%")
+for _stage in ("noise", "end"):
+    value(f"likeness-{_stage}")(lambda s=_stage: _number(_result(likeness.EXPERIMENT, likeness.GROWN[0], s), 2))
 
 
 def diverged(record: runs.RunRecord) -> bool:
