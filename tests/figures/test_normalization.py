@@ -380,3 +380,12 @@ def test_batch_norm_with_standardized_filters_is_best_from_8_images_on_as_the_pa
     means = {key: mean(r.result["top1"] for r in group) for key, group in kinds.items()}
     best = {n: max((key for key in means if key[0] == n), key=means.get)[1:] for n in (2, 4, 8, 16, 32)}
     assert best == {2: ("group", True), 4: ("group", True)} | dict.fromkeys((8, 16, 32), ("batch", True))
+
+
+def test_the_offset_grows_with_the_group_from_none_at_instance_norm():
+    rows = figures.tables()["norm-offset-groups"].function()[1:]
+    offsets_by_size = [float(row[1]) for row in rows]
+    stuck = [int(row[2].rstrip("%")) for row in rows]
+    assert offsets_by_size[0] == stuck[0] == 0
+    assert offsets_by_size == sorted(offsets_by_size) and stuck == sorted(stuck)
+    assert rows[2][1] == figures.values()["norm-offset-gn"](), "8 channels a group are the figure's"

@@ -13,7 +13,6 @@ from bitdoc.figures.style import COLOURS, by_width, headline, ink, new, plain
 from bitdoc.records import runs
 from bitdoc.studies.fewshot import scoreboard, short_rule, which_runs
 
-
 #: The larger network of the study.
 LARGER = "BiT-T-R50x1"
 
@@ -86,7 +85,7 @@ def _measured_how() -> str:
     return (
         f"Dots are runs on {subsets[0]} subsets (R26x0.5) and {subsets[1]} (R50x1), judged on 2,000 CIFAR-10 training "
         "pictures that no run trains on; lines join medians. A number is the mean of what a setting adds on the same "
-        f"subset. The learning rate is the miniature's everywhere. {runs.provenance([r for part in both for r in part])}"
+        f"subset. The learning rate is the miniature's everywhere. {runs.provenance(both[0] + both[1])}"
     )
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
-from bitdoc.figures import figure, style, value
+from bitdoc.figures import figure, style, table, value
 from bitdoc.network import norms
 from bitdoc.studies.normalization import channels
 
@@ -50,7 +50,7 @@ class Pass:
 
 @cache
 @torch.no_grad()
-def forward(name: str, seed: int = 0) -> Pass:
+def forward(name: str, seed: int = 0, groups: int = GROUPS) -> Pass:
     """Send 16 noise images through twenty 3x3 convolutions with random weights, each with norm and ReLU.
 
     Weights have He et al.'s scale; borders are closed to a ring, so that every position sees 9 full taps.
@@ -68,7 +68,7 @@ def forward(name: str, seed: int = 0) -> Pass:
         if layer == SHOWN_LAYER:
             push, middle = filters.sum((1, 2, 3)) * level, x.mean((0, 2, 3))
             spread = x.std()
-        x = norms.batch_norm(x) if kind == "batch" else norms.group_norm(x, GROUPS)
+        x = norms.batch_norm(x) if kind == "batch" else norms.group_norm(x, groups)
         offset.append(channels.offset(x))
         stuck.append(channels.stuck(x))
         x = F.relu(x)
@@ -133,6 +133,22 @@ def offset() -> Figure:
     _lines(right, "stuck", 100, {"GN": (4.5, 17), "GN + WS": (14, -2.3), "BN": (4, -2.3)})
     right.set(ylabel="channels stuck, %", title="Channels get stuck", ylim=(-4, 40))
     return fig
+
+
+@table(
+    "norm-offset-groups",
+    caption=f"After the {LAYERS} layers of {{numref}}`fig-norm-offset` with group norm and plain filters: offset and "
+    f"stuck channels by size of the groups, mean of {len(SEEDS)} draws.",
+)
+def by_group_size() -> list[list[str]]:
+    """A row for each size of the groups, from instance norm to layer norm."""
+    rows = [["channels in a group", "offset", "channels stuck"]]
+    for size in (1, 2, 8, 32, CHANNELS):
+        runs = [forward("GN", seed, CHANNELS // size) for seed in SEEDS]
+        told = {1: " (instance norm)", CHANNELS: " (layer norm)"}.get(size, "")
+        offset, stuck = (mean(values) for values in ([r.offset[-1] for r in runs], [r.stuck[-1] for r in runs]))
+        rows.append([f"{size}{told}", f"{offset:.2f}", f"{100 * stuck:.0f}%"])
+    return rows
 
 
 def _value(id: str, name: str, what: str, text: str) -> None:
