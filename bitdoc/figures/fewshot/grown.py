@@ -71,8 +71,6 @@ def alike() -> list[list[str]]:
     return rows
 
 
-for _name, _choice in (("parent", likeness.PARENT), ("grown", likeness.GROWN[0])):
-    value(f"likeness-{_name}-accuracy")(lambda c=_choice: f"{_number(_result('pretrain', c, 'top1'), 1)}%")
 for _stage in ("noise", "end"):
     value(f"likeness-{_stage}")(lambda s=_stage: _number(_result(likeness.EXPERIMENT, likeness.GROWN[0], s), 2))
 
