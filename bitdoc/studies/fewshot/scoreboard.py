@@ -132,7 +132,7 @@ def the_rise() -> Behavior:
     rises = sorted(_medians(5)[u] - _medians(1)[u] for u in "SML")
     found = {"": gain(by_subset(NETWORK, 5), by_subset(NETWORK, 1))}
     return _behavior(
-        f"From one to five examples accuracy rises by {rises[0]:.0f} points or more",
+        f"From one to five examples accuracy rises by {rises[0]:.1f} points or more",
         f"+{rises[0]:.1f} to +{rises[-1]:.1f}",
         found,
         above=rises[0],
@@ -200,7 +200,7 @@ def size_needs_data() -> list[Behavior]:
 def beats_scratch() -> Behavior:
     """Transfer beats the same network from random weights at every number of examples."""
     found = {f"at {k}": gain(by_subset(NETWORK, k), by_subset(SCRATCH, k)) for k in which_runs.SHOTS}
-    return _behavior("Transfer beats the same network from random weights", "not drawn in Fig. 6", found)
+    return _behavior("Transfer beats the same network from random weights", "not in Fig. 6", found)
 
 
 def behaviors() -> list[Behavior]:
