@@ -101,7 +101,8 @@ _MAP = {"labels": _all(NATURAL), **dict.fromkeys(_STARTS, PAIRS), "agreement": _
 #: What the records of an experiment cannot do without: in their result, and in their setting.
 NEEDED: dict[str, tuple[dict[str, _Kind], dict[str, _Kind]]] = {
     **dict.fromkeys(
-        ("few-shot-cifar10", "few-shot-choice", "few-shot-grown", "few-shot-grown-choice"), (_TOP1, _FEW_SHOT)
+        ("few-shot-cifar10", "few-shot-longer", "few-shot-choice", "few-shot-grown", "few-shot-grown-choice"),
+        (_TOP1, _FEW_SHOT),
     ),
     "few-shot-short-rule": (_TOP1, _FEW_SHOT | {"crop": COUNT, "schedule": _all(COUNT)}),
     "pretrain": (_TOP1, {}),
