@@ -39,8 +39,12 @@ print(middle.plan()[-1].recipe)
 print(runs.provenance(runs.load(middle.EXPERIMENT)))
 
 # %%
-# Does the network learn its images by heart, what does MixUp add to the accuracy on others, and what does it do to the
-# network's confidence?
+# Does the network learn its images by heart, and what does MixUp add to the accuracy on others?
 
-for row in figures.tables()["mixup-middle"].function():
-    print("   ".join(f"{cell:>15}" for cell in row))
+figure = figures.draw("mixup-middle")
+
+# %%
+# Run as a script, the example saves its figure.
+
+if "__file__" in globals():
+    figures.save(mixup_middle=figure)

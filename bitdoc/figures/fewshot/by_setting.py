@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bitdoc.figures import figure, value
 from bitdoc.figures.style import COLOURS, by_width, headline, ink, new, plain
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import scoreboard, short_rule, which_runs
+from bitdoc.studies.fewshot import longer, scoreboard, short_rule, which_runs
 
 #: The larger network of the study.
 LARGER = "BiT-T-R50x1"
@@ -134,3 +134,26 @@ def _said(steps: int, side: int) -> str:
 for _steps in (25, 500):
     value(f"short-rule-steps-{_steps}")(lambda n=_steps: _said(n, short_rule.USUAL_SIDE))
 value("short-rule-side-128")(lambda: _said(short_rule.USUAL_STEPS, 128))
+
+
+def _no_transfer(experiment: str) -> dict[int, runs.RunRecord]:
+    """Runs of R26x0.5 from random weights at ten examples, by the seed of their subset."""
+    found = runs.load(experiment, model=longer.MODEL, method="fine-tune", examples_per_class=longer.SHOTS)
+    return {r.setting["subset_seed"]: r for r in found}
+
+
+def _fit(experiment: str) -> str:
+    """Training loss at the end, mean over subsets."""
+    found = _no_transfer(experiment).values()
+    return f"{statistics.fmean(r.curve['loss'][-1] for r in found):.2f}" if found else "(not measured yet)"
+
+
+def _gain_of_longer() -> str:
+    usual, more = (_no_transfer(name) for name in (which_runs.EXPERIMENT, longer.EXPERIMENT))
+    found = scoreboard.estimate(more[seed].result["top1"] - usual[seed].result["top1"] for seed in usual.keys() & more)
+    return str(found) if found else "(not measured yet)"
+
+
+value("no-transfer-loss-100")(lambda: _fit(which_runs.EXPERIMENT))
+value("no-transfer-loss-500")(lambda: _fit(longer.EXPERIMENT))
+value("no-transfer-gain")(_gain_of_longer)
