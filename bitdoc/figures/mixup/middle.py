@@ -50,9 +50,9 @@ def _made() -> list[float]:
 
 @figure(
     "mixup-middle",
-    caption=f"MixUp where BiT takes it: R26x0.5, pre-trained, makes {middle.PASSES} passes over {10 * middle.PER_CLASS:,} "
-    "CIFAR-10 images. A dot is a run, a bar the mean; lines join runs on the same images. Numbers: what MixUp adds, "
-    "with its 95% interval.",
+    caption=f"MixUp where BiT takes it: R26x0.5, pre-trained, makes {middle.PASSES} passes over "
+    f"{10 * middle.PER_CLASS:,} CIFAR-10 images. A dot is a run, a bar the mean; lines join runs on the same images. "
+    "Numbers: what MixUp adds, with its 95% interval.",
     measured=lambda: common.provenance(runs.load(middle.EXPERIMENT), _COMMAND),
     alt=_alt,
 )
@@ -64,11 +64,10 @@ def middle_sized() -> Figure:
     style.headline(fig, "A hundred passes learn the images by heart; MixUp then adds little")
     for ax, key, title in zip(axes, ("train", "top1"), ("Training images", "Test images"), strict=True):
         _panel(ax, key)
-        ax.set(title=title, xlabel="α", ylabel="accuracy (%)")
+        ax.set(title=title, xlabel="α", ylabel="accuracy (%)", ylim={"train": (88, 100), "top1": (56, 68)}[key])
     for place, alpha in enumerate(_made()[1:], 1):
         top = max(record.result["top1"] for record in records(alpha))
         axes[1].annotate(common.gain(gains(alpha)), (place, top), (0, 8), textcoords="offset points", ha="center")
-    axes[1].margins(y=0.25)
     return fig
 
 
