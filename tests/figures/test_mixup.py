@@ -25,7 +25,7 @@ from bitdoc.training.mixup import mix
 PAGE = Path(__file__).parents[2] / "docs" / "mixup.md"
 IDS = {
     "mixup-overfit", "mixup-mixer", "mixup-samples", "mixup-beta", "mixup-shrink", "mixup-moons", "mixup-moons-curves",
-    "mixup-memorize", "mixup-reliability", "mixup-batch",
+    "mixup-memorize", "mixup-middle", "mixup-reliability", "mixup-batch",
 }  # fmt: skip
 
 

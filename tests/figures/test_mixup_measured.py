@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "mixup.md"
 MEASURED = {
     "mixup-overfit": "memorize", "mixup-memorize": "memorize", "mixup-moons": "half_moons",
-    "mixup-moons-curves": "half_moons", "mixup-reliability": "study",
+    "mixup-moons-curves": "half_moons", "mixup-reliability": "study", "mixup-middle": "middle",
 }  # fmt: skip
 
 
@@ -195,7 +195,7 @@ def test_without_runs_a_measured_figure_is_an_empty_place_with_its_command(no_ru
 def test_without_runs_values_and_tables_say_so(no_runs):
     values = figures.values()
     for name in values:
-        if name.startswith(("memorize-", "moons-", "mixup-gain", "mixup-too-sure")):
+        if name.startswith(("memorize-", "middle-", "moons-", "mixup-gain", "mixup-too-sure")):
             assert values[name]() == "not measured", name
     assert {row[-1] for row in figures.tables()["mixup-when"].function()[1:]} == {"not measured", "[1]", "[2]"}
     assert {cell for row in figures.tables()["mixup-few-shot"].function()[1:] for cell in row[2:]} == {
