@@ -147,7 +147,7 @@ bitgallery_groups = [
     (
         "Measure again",
         "The book's experiments: drawn from the runs that ship with the package, and made anew with ``--run``.",
-        ["few_shot_cifar10", "norm_batch_size", "mixup_memorize", "mixup_study"],
+        ["few_shot_cifar10", "norm_batch_size", "mixup_memorize", "mixup_middle", "mixup_study"],
     ),
 ]
 freshness_digest = digest
