@@ -41,6 +41,10 @@ def differences(steps: int, side: int, model: str) -> list[float]:
     return [other[seed] - usual[seed] for seed in sorted(usual.keys() & other.keys())]
 
 
+def _mean(points: list[float]) -> str:
+    return f"{statistics.fmean(points):+.1f}".replace("-", "−") if points else ""
+
+
 def _panel(ax: Axes, places: tuple[int, ...], setting: Callable[[int], tuple[int, int]], usual: int) -> None:
     """Runs of both networks by one of the two settings."""
     for model, mark, side in ((which_runs.SHIPPED, "o", -1), (LARGER, "s", 1)):
@@ -69,11 +73,9 @@ def _line(
     for place, dots in made.items():
         colour = COLOURS["purple" if place == usual else "blue"]
         ax.plot([place] * len(dots), dots, mark, color=colour, alpha=0.35, markersize=4, mew=0)
-        extra = differences(*setting(place), model)
-        gained = f"{statistics.fmean(extra):+.1f}".replace("-", "−") if extra else ""
-        text = model.removeprefix("BiT-T-") if place == usual else gained
+        text = model.removeprefix("BiT-T-") if place == usual else _mean(differences(*setting(place), model))
         at = max(dots) if side > 0 else min(dots)
-        ax.annotate(text, (place, at), (0, 6 * side), textcoords="offset points", ha="center", va=level, color=ink())
+        ax.annotate(text, (place, at), (0, 9 * side), textcoords="offset points", ha="center", va=level, color=ink())
     medians = [statistics.median(dots) for dots in made.values()]
     ax.plot(list(made), medians, "-", color=COLOURS["grey"], lw=1.2, zorder=0)
     ax.plot(list(made), medians, "_", color=COLOURS["grey"], markersize=12)
@@ -134,6 +136,8 @@ def _said(steps: int, side: int) -> str:
 for _steps in (25, 500):
     value(f"short-rule-steps-{_steps}")(lambda n=_steps: _said(n, short_rule.USUAL_SIDE))
 value("short-rule-side-128")(lambda: _said(short_rule.USUAL_STEPS, 128))
+for _name, _setting in (("steps-500", (500, short_rule.USUAL_SIDE)), ("side-128", (short_rule.USUAL_STEPS, 128))):
+    value(f"short-rule-r50x1-{_name}")(lambda at=_setting: _mean(differences(*at, LARGER)) or "(not measured yet)")
 
 
 def _no_transfer(experiment: str) -> dict[int, runs.RunRecord]:
