@@ -12,7 +12,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from bitdoc import figures
-from bitdoc.figures.mixup import common, measured, memorize, moons, moons_slider
+from bitdoc.figures.mixup import common, measured, memorize, middle, moons, moons_slider
 from bitdoc.records import runs
 from bitdoc.studies.mixup import half_moons, study
 from bitdoc.studies.mixup import memorize as memorizing
@@ -96,6 +96,13 @@ def test_the_stronger_mixup_the_less_is_learned_by_heart_and_the_more_is_right(n
     assert fits == sorted(fits, reverse=True)
     ends = [memorize.average(noise, alpha) for alpha in alphas[1:]]
     assert ends == sorted(ends) and clear(memorize.gains(noise, 8.0))
+
+
+def test_with_a_past_and_a_hundred_passes_mixup_adds_little():
+    assert all(fit > 95 for fit in common.by_seed(middle.records(0.0), "train").values()), "learned by heart"
+    for alpha in (0.1, 1.0):
+        assert len(middle.gains(alpha)) == 3
+        assert -1 < mean(middle.gains(alpha)) < mean(memorize.gains(0.0, 1.0)) / 2, "less than without a past"
 
 
 def test_images_learned_by_heart_gain_at_the_rate_that_is_best_without_mixup_too():
