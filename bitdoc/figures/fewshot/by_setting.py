@@ -149,7 +149,7 @@ def _no_transfer(experiment: str) -> dict[int, runs.RunRecord]:
 def _fit(experiment: str) -> str:
     """Training loss at the end, mean over subsets."""
     found = _no_transfer(experiment).values()
-    return f"{statistics.fmean(r.curve['loss'][-1] for r in found):.2f}" if found else "(not measured yet)"
+    return f"{statistics.fmean(r.curve['loss'][-1] for r in found):.2g}" if found else "(not measured yet)"
 
 
 def _gain_of_longer() -> str:
