@@ -82,6 +82,7 @@ def test_every_folder_is_a_room_on_a_floor():
 #: within ``figures`` the folder tells which page a file belongs to.
 NAMESAKES = {
     "memorize": "a study, and its figures",
+    "middle": "a study, and its figures",
     "ten_pictures": "a study, and its figures",
     "rivals": "what others report, and its figures",
     "official": "what the authors' code prints, and its figures",

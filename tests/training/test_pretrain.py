@@ -231,7 +231,7 @@ REFUSED = {
     "a data set": ("--dataset", ["mnist", "", "tinyimagenet"], "unknown data set"),
     "a parent": (
         "--grow_from",
-        ["BiT-T-R26x0.5", "BiT-T-R50x0.25", "BiT-T-R26x1", "R26x0.25", "BiT-L-x"],
+        ["BiT-T-R50x0.25", "BiT-T-R26x1", "R26x0.25", "BiT-L-x"],
         "grown|model",
     ),
     "a parent that is nowhere": (

@@ -157,8 +157,7 @@ def _gradients_alt() -> str:
 @figure(
     "arch-gradients",
     caption="Gradient at every block on its way back, in units of the last block's, for 50, 101 and 200 layers. Along"
-    " the shortcuts v1 loses some of it at every block, v2 only at the three projections between stages. There the "
-    "whole gradient jumps, too.",
+    " the shortcuts v1 loses some of it at every block, v2 at the three projections; there the whole jumps, too.",
     measured="While the page is built: untrained networks with batch norm, width ×1/4; lines are medians of three "
     "random starts, bands span them. In v1 a ReLU stands on the shortcut; v2's projections read a normalized sum.",
     alt=_gradients_alt,

@@ -112,7 +112,7 @@ def _alt() -> str:
     "few-shot-short-rule",
     caption=(
         "Two networks at five examples of each class: fewer and more steps than the miniature's 100 (left), smaller "
-        "and larger pictures than its 64 pixels (right). Purple is the miniature; numbers are gains over it, in points."
+        "and larger pictures than its 64 pixels (right). Purple is the miniature; numbers are gains over it."
     ),
     alt=_alt,
     measured=_measured_how,

@@ -51,7 +51,7 @@ def _made() -> list[float]:
 @figure(
     "mixup-middle",
     caption=f"MixUp where BiT takes it: R26x0.5, pre-trained, makes {middle.PASSES} passes over "
-    f"{10 * middle.PER_CLASS:,} CIFAR-10 images. A dot is a run, a bar the mean; lines join runs on the same images. "
+    f"{10 * middle.PER_CLASS:,} CIFAR-10 images. A dot is a run, a bar the mean; lines join those of the same images. "
     "Numbers: what MixUp adds, with its 95% interval.",
     measured=lambda: common.provenance(runs.load(middle.EXPERIMENT), _COMMAND),
     alt=_alt,
