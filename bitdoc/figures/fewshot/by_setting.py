@@ -136,8 +136,12 @@ def _said(steps: int, side: int) -> str:
 for _steps in (25, 500):
     value(f"short-rule-steps-{_steps}")(lambda n=_steps: _said(n, short_rule.USUAL_SIDE))
 value("short-rule-side-128")(lambda: _said(short_rule.USUAL_STEPS, 128))
-for _name, _setting in (("steps-500", (500, short_rule.USUAL_SIDE)), ("side-128", (short_rule.USUAL_STEPS, 128))):
-    value(f"short-rule-r50x1-{_name}")(lambda at=_setting: _mean(differences(*at, LARGER)) or "(not measured yet)")
+value("short-rule-r50x1-steps-500")(
+    lambda: _mean(differences(500, short_rule.USUAL_SIDE, LARGER)) or "(not measured yet)"
+)
+value("short-rule-r50x1-side-128")(
+    lambda: _mean(differences(short_rule.USUAL_STEPS, 128, LARGER)) or "(not measured yet)"
+)
 
 
 def _no_transfer(experiment: str) -> dict[int, runs.RunRecord]:
