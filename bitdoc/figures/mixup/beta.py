@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from bitdoc.figures import figure, style, value
 from bitdoc.training.mixup import draw_lambda
 
-ALPHAS = (0.1, 0.2, 0.4, 1.0)
+ALPHAS = (0.1, 0.4, 1.0, 8.0)
 DRAWS = 10_000
 #: A blend is called nearly pure if one of the two images has less than this weight.
 PURE = 0.1
@@ -75,8 +75,8 @@ def show_density(ax: Axes, alpha: float, lam: np.ndarray, marked: float) -> None
     "width 0.05; the percentages are the distribution's.",
     alt=lambda: (
         "Four histograms of the mixing weight. For alpha 0.1, "
-        f"{nearly_pure(0.1):.0%} of the weights lie within a tenth of 0 or 1; for 0.2 {nearly_pure(0.2):.0%}, for 0.4 "
-        f"{nearly_pure(0.4):.0%}, and for alpha 1 the weights are uniform and {nearly_pure(1.0):.0%} lie there."
+        f"{nearly_pure(0.1):.0%} of the weights lie within a tenth of 0 or 1; for 0.4 {nearly_pure(0.4):.0%}; for 1 all "
+        f"are equally likely and {nearly_pure(1.0):.0%} lie there; for 8 they gather around one half."
     ),
 )
 def beta() -> Figure:

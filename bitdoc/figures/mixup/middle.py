@@ -50,9 +50,9 @@ def _made() -> list[float]:
 
 @figure(
     "mixup-middle",
-    caption=f"MixUp where BiT takes it: R26x0.5, pre-trained, makes {middle.PASSES} passes over "
-    f"{10 * middle.PER_CLASS:,} CIFAR-10 images. A dot is a run, a bar the mean; lines join those of the same images. "
-    "Numbers: what MixUp adds, with its 95% interval.",
+    caption=f"MixUp in as many passes as BiT's: R26x0.5, pre-trained, sees {10 * middle.PER_CLASS:,} CIFAR-10 images "
+    f"{middle.PASSES} times, at {middle.SIDE} pixels. A dot is a run, a bar the mean; lines join those of the same "
+    "images. Numbers: what MixUp adds.",
     measured=lambda: common.provenance(runs.load(middle.EXPERIMENT), _COMMAND),
     alt=_alt,
 )

@@ -28,6 +28,7 @@ def when() -> list[list[str]]:
         _own("half-moons, 20% flipped labels", "2,000", 1.0, moons.records(0.0), moons.records(1.0)),
         _memorized("2,000 CIFAR-10 images, 40% random labels", 0.4, 8.0),
         _memorized("2,000 CIFAR-10 images", 0.0, 1.0),
+        _memorized("the same", 0.0, 8.0),
         _printed("CIFAR-10, 50% random labels, PreAct-18", "–", "32", (last["plain"], last["mixup"]), "[1]"),
         _printed("CIFAR-10, PreAct-18", 200, "1", published.MIXUP_CIFAR_CODE.values[1e-4], "[2]"),
         _printed("CIFAR-100, WRN-28-10", 200, "1", published.MIXUP_CIFAR.values["cifar100"]["WRN-28-10"], "[1]"),
