@@ -75,8 +75,8 @@ def show_density(ax: Axes, alpha: float, lam: np.ndarray, marked: float) -> None
     "width 0.05; the percentages are the distribution's.",
     alt=lambda: (
         "Four histograms of the mixing weight. For alpha 0.1, "
-        f"{nearly_pure(0.1):.0%} of the weights lie within a tenth of 0 or 1; for 0.4 {nearly_pure(0.4):.0%}; for 1 all "
-        f"are equally likely and {nearly_pure(1.0):.0%} lie there; for 8 they gather around one half."
+        f"{nearly_pure(0.1):.0%} of the weights lie within a tenth of 0 or 1; for 0.4 {nearly_pure(0.4):.0%}; for 1 "
+        f"all are equally likely and {nearly_pure(1.0):.0%} lie there; for 8 they gather around one half."
     ),
 )
 def beta() -> Figure:
