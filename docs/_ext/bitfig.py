@@ -50,7 +50,7 @@ DPI = 160
 # Pictures that hold photographs are stored as WebP: an eighth of the bytes of PNG, and no difference to see.
 SAVING = {
     "svg": ("svg", {"metadata": {"Date": None}}),
-    "png": ("webp", {"dpi": DPI, "pil_kwargs": {"quality": 90, "method": 6}}),
+    "png": ("webp", {"dpi": DPI, "pil_kwargs": {"quality": 85, "method": 6}}),
 }
 
 
