@@ -124,7 +124,7 @@ def drawn() -> Figure:
     _panel(axes[1], short_rule.SIDES, lambda n: (short_rule.USUAL_STEPS, n), short_rule.USUAL_SIDE)
     axes[0].set(xlabel="steps, at 64 pixels", ylabel="held-out accuracy, %", ylim=(22, 58))
     axes[1].set(xlabel="side in pixels, 100 steps", ylabel=by_width("", "held-out accuracy, %"))
-    headline(fig, "A hundred steps are enough, at the size on which the network learned")
+    headline(fig, "A hundred steps are almost enough, at the size on which the network learned")
     return fig
 
 
