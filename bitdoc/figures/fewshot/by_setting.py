@@ -86,8 +86,8 @@ def _measured_how() -> str:
     subsets = [len({r.setting["subset_seed"] for r in found}) for found in both]
     return (
         f"Dots are runs on {subsets[0]} subsets (R26x0.5) and at most {subsets[1]} (R50x1), judged on 2,000 CIFAR-10 "
-        "training pictures that no run trains on; lines join medians. A number is the mean of what a setting adds on the same "
-        f"subset. The learning rate is the miniature's everywhere. {runs.provenance(both[0] + both[1])}"
+        "training pictures that no run trains on; lines join medians. A number is the mean of what a setting adds on "
+        f"the same subset. The learning rate is the miniature's everywhere. {runs.provenance(both[0] + both[1])}"
     )
 
 

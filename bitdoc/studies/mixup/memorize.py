@@ -182,7 +182,7 @@ def _share(values: Tensor) -> float:
 
 
 @cache
-def _pools(datadir: str | None, held_out: bool) -> tuple[data.Images, data.Images]:
+def pools(datadir: str | None, held_out: bool) -> tuple[data.Images, data.Images]:
     """Images to draw from and images to be scored on, decoded once a process."""
     if held_out:
         return fewshot.held_out_split(datadir)
@@ -191,4 +191,4 @@ def _pools(datadir: str | None, held_out: bool) -> tuple[data.Images, data.Image
 
 def record(run: Run, datadir: str | None) -> runs.RunRecord:
     """Make one run on CIFAR-10."""
-    return make(run, *_pools(datadir, run.held_out))
+    return make(run, *pools(datadir, run.held_out))

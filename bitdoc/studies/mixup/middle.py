@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from functools import cache
 
 import torch
 
 from bitdoc import data
 from bitdoc.records import runs
-from bitdoc.studies.fewshot import make_runs as fewshot
+from bitdoc.studies.mixup.memorize import pools
 from bitdoc.studies.mixup.study import calibration
 from bitdoc.training import hyperrule
 from bitdoc.training.engine import Engine
@@ -84,14 +83,6 @@ def make(run: Run, train: data.Images, test: data.Images) -> runs.RunRecord:
     return replace(record, result=record.result | told)
 
 
-@cache
-def _pools(datadir: str | None, held_out: bool) -> tuple[data.Images, data.Images]:
-    """Images to draw from and images to be scored on, decoded once a process."""
-    if held_out:
-        return fewshot.held_out_split(datadir)
-    return fewshot.cifar10(datadir, "train"), fewshot.cifar10(datadir, "test")
-
-
 def record(run: Run, datadir: str | None) -> runs.RunRecord:
     """Make one run on CIFAR-10."""
-    return make(run, *_pools(datadir, run.held_out))
+    return make(run, *pools(datadir, run.held_out))

@@ -90,7 +90,7 @@ def test_held_out_runs_are_judged_on_training_images_put_aside(images, monkeypat
     monkeypatch.setattr(memorize.fewshot, "held_out_split", lambda datadir: (images[0], aside))
     monkeypatch.setattr(memorize.fewshot, "cifar10", lambda datadir, split: images[split == "test"])
     monkeypatch.setattr(memorize, "make", lambda run, train, test: test.split)
-    memorize._pools.cache_clear()
+    memorize.pools.cache_clear()
     for held_out, split in ((True, "held-out part of train"), (False, "test")):
         assert memorize.record(memorize.Run(0.0, 0.0, 0, held_out=held_out), "nowhere") == split
-    memorize._pools.cache_clear()
+    memorize.pools.cache_clear()
