@@ -1,6 +1,6 @@
 r"""
-As many passes as BiT's: MixUp and a pre-trained network
-========================================================
+MixUp and a pre-trained network, in as many passes as BiT
+=========================================================
 
 BiT's rule trains a pre-trained network on CIFAR-10's 50,000 images a hundred times, with MixUp. Is it of use there? The
 small network that ships with this package sees 2,000 of them a hundred times, without MixUp, with BiT's
